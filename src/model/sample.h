@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Samples and what is known about a metric. */
+#ifndef MODEL_SAMPLE_H
+#define MODEL_SAMPLE_H
+
+#include <string.h>
+
+#include "base/str.h"
+
+/* The value that says "this series ends here": one NaN among many, told by its bits. */
+#define STALE_NAN_BITS 0x7ff0000000000002ULL
+
+static inline double stale_nan(void)
+{
+    uint64_t bits = STALE_NAN_BITS;
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static inline bool is_stale_nan(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits == STALE_NAN_BITS;
+}
+
+enum metric_type {
+    METRIC_UNKNOWN,
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_HISTOGRAM,
+    METRIC_SUMMARY,
+    METRIC_INFO,
+    METRIC_STATESET,
+    METRIC_GAUGEHISTOGRAM,
+};
+
+/* "counter", ...; "unknown" is written "unknown". */
+str metric_type_name(enum metric_type t);
+/* METRIC_UNKNOWN for anything it does not know; "untyped" is unknown too. */
+enum metric_type metric_type_parse(str s);
+
+struct metadata {
+    str family; /* metric family name */
+    enum metric_type type;
+    str unit, help;
+};
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Worker pool: at most `slots` tasks compute at once, chosen by class (ingest before query before
+ * background). A task that is about to wait (disk, lock held across disk) says so with
+ * pool_block_begin, which lends its slot to another task; there are more threads than slots for that.
+ * Long tasks call pool_yield at their natural borders (every few ms), which gives the slot up when
+ * a task of a higher class waits, so that a query never delays an ingest batch by more than one
+ * such piece.
+ */
+#ifndef SYS_POOL_H
+#define SYS_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pool;
+
+enum pool_class { POOL_INGEST, POOL_QUERY, POOL_BACKGROUND, POOL_CLASSES };
+
+struct pool_options {
+    unsigned slots;       /* 0: one per CPU */
+    unsigned threads_max; /* 0: slots + 32 */
+    size_t queue_max;     /* per class; 0: 10,000 */
+};
+
+struct pool *pool_new(const struct pool_options *o);
+/* Runs what is queued, then joins. */
+void pool_free(struct pool *p);
+
+/* Queues fn(arg); false when the queue of this class is full or the pool is ending. Any thread. */
+bool pool_submit(struct pool *p, enum pool_class c, void (*fn)(void *arg), void *arg);
+
+/* Inside a task only; both do nothing on a thread that is none of the pool's. */
+void pool_block_begin(void);
+void pool_block_end(void);
+void pool_yield(void);
+
+/* Tasks that wait and that run now, for the self metrics. */
+void pool_load(struct pool *p, enum pool_class c, size_t *waiting, size_t *running);
+
+#endif
