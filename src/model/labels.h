@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A label set: name/value pairs sorted by name in byte order, each name once, no empty value (an empty
- * value means that the label is not there). A view: the array and the text belong to an arena or an
- * index. The metric name is the label "__name__".
+ * A label set: name/value pairs sorted by name in byte order, each name once, no empty value (an
+ * empty value means that the label is not there). A view: the array and the text belong to an arena
+ * or an index. The metric name is the label "__name__".
  */
 #ifndef MODEL_LABELS_H
 #define MODEL_LABELS_H
@@ -39,23 +39,32 @@ struct labels labels_dup(struct arena *a, struct labels ls);
 /* name{a="b",c="d"} as PromQL writes it, values escaped, names that are no identifiers quoted. */
 void labels_format(struct labels ls, struct strbuf *out);
 
+/* A label's name, quoted when it is no identifier, and its value, quoted and escaped. */
+void label_name_format(str name, struct strbuf *out);
+void label_value_format(str value, struct strbuf *out);
+/* Sorts by name in byte order; labels of one name keep no order. */
+void label_sort(struct label *at, size_t n);
+
 /* [a-zA-Z_:][a-zA-Z0-9_:]* and [a-zA-Z_][a-zA-Z0-9_]* */
 bool metric_name_is_legacy(str s);
 bool label_name_is_legacy(str s);
 
 /*
  * Builds a set: start from another or from nothing, set and delete, then take it. Names may come in
- * any order; setting an empty value deletes. Text is referred to, not copied: it must live as long as
- * the result. Owned by one thread; reusable after labels_builder_take.
+ * any order; setting an empty value deletes. Text is referred to, not copied: it must live as long
+ * as the result. Owned by one thread; reusable after labels_builder_take.
  */
 struct labels_builder {
     struct label *at;
     size_t n, cap;
 };
+/* On raw memory; end with labels_builder_fini. */
 void labels_builder_init(struct labels_builder *b, struct labels base);
+/* Starts again from `base` and keeps the memory. */
+void labels_builder_reset(struct labels_builder *b, struct labels base);
 void labels_builder_set(struct labels_builder *b, str name, str value);
 str labels_builder_get(const struct labels_builder *b, str name);
-/* The sorted set; only the array is in the arena. */
+/* The sorted set; only the array is in the arena. The builder is empty afterwards. */
 struct labels labels_builder_take(struct labels_builder *b, struct arena *a);
 void labels_builder_fini(struct labels_builder *b);
 
