@@ -2,12 +2,13 @@
 /*
  * Arena: memory of one request, query or batch, given back all at once.
  *
- * Small allocations always succeed (the process aborts when the system has no memory left). An arena
- * with a limit remembers that it went over it (`arena_over`); code that may grow asks at its natural
- * borders and fails its own request. A size that a peer or user controls goes through `arena_try`,
- * which refuses what the limit does not hold.
+ * Small allocations always succeed (the process aborts when the system has no memory left). An
+ * arena with a limit remembers that it went over it (`arena_over`); code that may grow asks at its
+ * natural borders and fails its own request. A size that a peer or user controls goes through
+ * `arena_try`, which refuses what the limit does not hold.
  *
- * Owned by one thread at a time. Blocks are kept by `arena_reset` for reuse and freed by `arena_fini`.
+ * Owned by one thread at a time. Blocks are kept by `arena_reset` for reuse and freed by
+ * `arena_fini`.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -2,10 +2,10 @@
 /*
  * Errors.
  *
- * A function that can fail returns bool and takes `struct err *err` last; on false the error was set
- * once and outputs are untouched. `err` is never NULL. An error is a value on the caller's stack: no
- * memory is owned. Messages are lower case, one line, and say what and which value; longer ones are
- * cut. Text of users goes through `%.*s` and is escaped where it is printed.
+ * A function that can fail returns bool and takes `struct err *err` last; on false the error was
+ * set once and outputs are untouched. `err` is never NULL. An error is a value on the caller's
+ * stack: no memory is owned. Messages are lower case, one line, and say what and which value;
+ * longer ones are cut. Text of users goes through `%.*s` and is escaped where it is printed.
  *
  *     if (fd < 0)
  *         return err_set(err, ERR_IO, "cannot open %s: %s", path, strerror(errno));

@@ -10,14 +10,16 @@
 
 /*
  * Reads the whole of `s` as Go's strconv.ParseFloat does: decimal and hexadecimal floats, [+-]Inf,
- * [+-]Infinity, NaN in any case; no white space. Values out of range become +-Inf. False: not a number.
+ * [+-]Infinity, NaN in any case; no white space. Values out of range become +-Inf. False: not a
+ * number.
  */
 bool f64_parse(str s, double *out);
 
 /* Room that the formats below need, with the NUL. */
 enum { F64_TEXT_MAX = 400 };
 
-/* Shortest text that reads back as `v`, as Go's FormatFloat(v, 'f', -1, 64): no exponent. "+Inf". */
+/* Shortest text that reads back as `v`, as Go's FormatFloat(v, 'f', -1, 64): no exponent. "+Inf".
+ */
 size_t f64_format(double v, char out[F64_TEXT_MAX]);
 /* As Go's FormatFloat(v, 'g', -1, 64), used in the text exposition format: 1e+06, 1.5e-07. */
 size_t f64_format_g(double v, char out[F64_TEXT_MAX]);
@@ -29,8 +31,8 @@ bool i64_parse(str s, int64_t *out);
 bool u64_parse(str s, uint64_t *out);
 
 /*
- * Prometheus durations: "1h30m", units y w d h m s ms in this order, each once; "0" alone is allowed.
- * Milliseconds. Errors name what is wrong with the text.
+ * Prometheus durations: "1h30m", units y w d h m s ms in this order, each once; "0" alone is
+ * allowed. Milliseconds. Errors name what is wrong with the text.
  */
 bool duration_parse(str s, int64_t *ms, struct err *err);
 /* "1h30m"; 0 is "0s". */

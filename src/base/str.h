@@ -27,7 +27,10 @@ typedef int64_t ts_ms;
 
 #define STR(lit) ((str){"" lit, sizeof(lit) - 1})
 /* For static initialisers, where a compound literal is not a constant. */
-#define STR_INIT(lit) {"" lit, sizeof(lit) - 1}
+#define STR_INIT(lit)                                                                              \
+    {                                                                                              \
+        "" lit, sizeof(lit) - 1                                                                    \
+    }
 /* printf("%.*s", STR_ARG(s)) */
 #define STR_ARG(s) (int)(s).n, (s).p
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What unit tests include: cmocka, and the few things tests of several folders need. */
+#ifndef BASE_TEST_H
+#define BASE_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+
+#define TESTS_N(a) (sizeof(a) / sizeof((a)[0]))
+
+static inline void assert_str_(str got, str want, const char *file, int line)
+{
+    if (!str_eq(got, want)) {
+        print_error("got:  \"%.*s\"\nwant: \"%.*s\"\n", STR_ARG(got), STR_ARG(want));
+        _fail(file, line);
+    }
+}
+#define assert_str(got, want) assert_str_((got), (want), __FILE__, __LINE__)
+
+#endif
