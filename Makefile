@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# A short front for people; Meson does the building. `make help` lists the targets.
+BUILD ?= build
+NUNCHI = $(BUILD)/nunchi
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+
+.PHONY: help run build test lint fuzz bench install clean soak-kill
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+
+build: ## install what the build needs and build build/nunchi
+	@tools/install-packages build
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=/usr
+	@ninja -C $(BUILD) --quiet
+
+run: build ## build, then start the server with no configuration
+	@exec $(NUNCHI) server
+
+test: ## install, build with both compilers, and run every test
+	@tools/install-packages build test
+	@tools/run-tests
+
+lint: ## warnings as errors with both compilers, format, layers, types
+	@tools/install-packages build test
+	@tools/lint
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) under sanitizers
+	@tools/install-packages build test
+	@tools/fuzz $(FUZZ_SECONDS)
+
+bench: build ## measure, side by side with what is installed of the peers
+	@tools/install-packages bench
+	@bench/run
+
+soak-kill: build ## 1,000 random kill -9 under load: no acknowledged sample may be lost
+	@tests/flow/kill_ledger.py --kills 1000 --requests 20000
+
+install: build ## install program, man pages, systemd unit and user below DESTDIR
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
+
+clean: ## remove what was built
+	rm -rf build build-*
