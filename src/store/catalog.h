@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Catalog: the durable list of live parts of one engine directory, docs/formats/catalog.md.
+ *
+ *     DIR/lock  DIR/format  DIR/catalog  DIR/parts/<id>.part  DIR/quarantine/
+ *
+ * A change (parts added, parts removed, WAL position covered) is one record: all of it or nothing.
+ * Opening takes the directory for this process, checks the format version, opens every part's
+ * footer, moves unreadable ones to quarantine with a reason, and settles files that the list does
+ * not name: a part is taken in again unless the list says that it was removed or a live part says
+ * that it replaces it. So a damaged, truncated or lost catalog is rebuilt from the parts alone.
+ *
+ * One thread changes it at a time (its caller sees to that).
+ */
+#ifndef STORE_CATALOG_H
+#define STORE_CATALOG_H
+
+#include "store/part.h"
+
+struct catalog;
+
+struct catalog_options {
+    struct disk *disk;
+    str dir;       /* created when missing */
+    uint32_t kind; /* PART_KIND_*; parts of another kind are refused */
+    uint32_t space;
+    struct blob_cache *cache;                        /* NULL: none; parts are read through it */
+    struct blob *(*wrap)(void *arg, struct blob *b); /* tests put a double around each part */
+    void *wrap_arg;
+};
+
+/* What opening found. */
+struct catalog_recovery {
+    uint64_t parts, quarantined, adopted, deleted;
+    bool rebuilt;     /* the list was damaged or missing */
+    struct err first; /* why the first part went to quarantine */
+};
+
+struct catalog *catalog_open(const struct catalog_options *o, struct catalog_recovery *report,
+                             struct err *err);
+void catalog_close(struct catalog *c);
+
+/* Live parts, in order of wal_from: an earlier one's samples were accepted first. The parts belong
+ * to the catalog until they are removed. */
+size_t catalog_parts(const struct catalog *c, struct part *const **parts);
+/* WAL records below this are in parts (or were deleted on purpose). */
+uint64_t catalog_wal_covered(const struct catalog *c);
+/* A fresh part id. */
+uint64_t catalog_next_id(struct catalog *c);
+
+struct catalog_change {
+    const uint64_t *add; /* ids of finished part files */
+    size_t add_n;
+    const uint64_t *remove;
+    size_t remove_n;
+    uint64_t wal_covered; /* 0: as it was */
+};
+/*
+ * Makes the change durable. Removed parts leave the list and are handed out in `removed` (room for
+ * remove_n); the caller ends with catalog_drop once no reader uses them.
+ */
+bool catalog_apply(struct catalog *c, const struct catalog_change *ch, struct part **removed,
+                   struct err *err);
+/* Closes the part and deletes its file. When that fails it is deleted at the next open. */
+void catalog_drop(struct catalog *c, struct part *p);
+/* Closes the part and moves its file to quarantine/ beside a file that gives the reason. */
+bool catalog_quarantine(struct catalog *c, struct part *p, str reason, struct err *err);
+
+/* Moves `path` to `quarantine`/NAME and writes NAME.reason there. Creates the directory. */
+bool quarantine_move(struct disk *d, str path, str quarantine, str reason, struct err *err);
+
+#endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Metrics engine: samples in through a sink, series out through a source (model/sink.h,
+ * model/source.h). What it holds: a WAL, a head in memory that covers the WAL, immutable parts.
+ *
+ * Promises. `done(ok)` of a write runs after the batch is durable (TSDB_DURABLE: synced; TSDB_FAST:
+ * written, synced at the next tick) and visible as a whole; any selection begun after it sees it.
+ * Samples of one series may come in any order of time. Of two samples with the same time the first
+ * stays. Every bit pattern of a double comes back as it came in.
+ */
+#ifndef TSDB_TSDB_H
+#define TSDB_TSDB_H
+
+#include "model/sink.h"
+#include "model/source.h"
+#include "store/blob.h"
+#include "sys/env.h"
+
+struct tsdb;
+
+enum tsdb_durability { TSDB_DURABLE, TSDB_FAST };
+
+struct tsdb_options {
+    struct env *env; /* with a disk; outlives the engine */
+    str dir;         /* below env's disk; empty: "metrics" */
+    enum tsdb_durability durability;
+    int64_t retention_ms;      /* 0: for ever. Counted from the newest sample or now, the earlier */
+    uint64_t memory_bytes_max; /* of the head; near it new series are refused. 0: 1 GiB */
+    uint64_t cache_bytes_max;  /* pages of parts. 0: 16 MiB */
+    uint64_t wal_bytes_max;    /* flush when it is larger. 0: 256 MiB */
+    uint64_t segment_bytes;    /* of the WAL. 0: default */
+    int64_t flush_age_ms;      /* flush when the head's first sample came this long ago. 0: 2 h */
+    unsigned shards;           /* power of two; 0: as many as CPUs */
+    bool stepped;              /* simulation: no thread, commits happen in tsdb_step */
+    struct blob *(*wrap_blob)(void *arg, struct blob *b); /* tests; NULL: none */
+    void *wrap_arg;
+};
+
+/* What starting found; all zero after an orderly stop. */
+struct tsdb_recovery {
+    uint64_t wal_records, wal_samples; /* replayed */
+    uint64_t wal_damaged;              /* records lost to damage */
+    uint64_t wal_torn;                 /* torn ends, never acknowledged */
+    uint64_t orphan_samples;           /* their series' definition was lost */
+    uint64_t orphan_lsn;               /* record of the first of them */
+    uint64_t parts, parts_quarantined, parts_adopted;
+    bool catalog_rebuilt;
+    struct err first; /* why the first part was put away; kind NONE: none was */
+    int64_t duration_ns;
+};
+
+/* Opens or creates; replays the WAL; ready when it returns. ERR_EXISTS: another process has it. */
+struct tsdb *tsdb_open(const struct tsdb_options *o, struct tsdb_recovery *report, struct err *err);
+/* Commits and syncs what waits. No writes, selections or ticks may be under way. */
+void tsdb_close(struct tsdb *db);
+
+/* Write side. Works on the calling thread up to the queueing of the WAL record and never waits for
+ * disk; `done` runs on the committer's thread, or before write returns when nothing was queued. */
+struct sink *tsdb_sink(struct tsdb *db);
+/* Read side. `budget_use` is called with the samples that each read decodes. */
+struct source *tsdb_source(struct tsdb *db);
+
+/*
+ * Background work that is due: sync (TSDB_FAST), flush, merge, retention. Call it about each second
+ * from one background task (a second call at the same time returns at once). Does at most one piece
+ * of work and returns true when there is more to do now. False with err->kind set: it failed and
+ * will be tried again.
+ */
+bool tsdb_tick(struct tsdb *db, struct err *err);
+/* Flushes the whole head into a part, now. */
+bool tsdb_flush(struct tsdb *db, struct err *err);
+/* Stepped mode: commits what waits; false when nothing did. */
+bool tsdb_step(struct tsdb *db);
+
+struct tsdb_stats {
+    uint64_t series;      /* in the head */
+    uint64_t label_pairs; /* distinct, in the head */
+    uint64_t chunks;      /* sealed and open, in the head */
+    uint64_t head_samples;
+    uint64_t part_samples;
+    uint64_t parts, part_bytes;
+    uint64_t wal_bytes, wal_segments, wal_commits, wal_records_per_commit_max;
+    uint64_t memory_bytes;      /* of the head, as counted against the budget */
+    ts_ms min_t, max_t;         /* of the head; min_t > max_t: it is empty */
+    ts_ms all_min_t, all_max_t; /* of head and parts */
+    uint64_t stored, duplicate, conflicting, refused; /* samples since open */
+};
+void tsdb_stats(struct tsdb *db, struct tsdb_stats *out);
+
+/* One line of a cardinality table. */
+struct tsdb_top {
+    str name;
+    uint64_t n;
+};
+struct tsdb_cardinality {
+    struct tsdb_top *series_by_metric, *values_by_label, *bytes_by_label, *series_by_pair;
+    size_t series_by_metric_n, values_by_label_n, bytes_by_label_n, series_by_pair_n;
+};
+/* The `limit` largest of each, falling, ties by name, of the head; in the arena. Pairs are
+ * "name=value". */
+void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *a, struct tsdb_cardinality *out);
+
+#endif
