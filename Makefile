@@ -9,9 +9,9 @@ FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile
 
-build: ## install what the build needs and build build/nunchi
+build: ## install what the build needs, then build build/nunchi
 	@tools/install-packages build
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=/usr
 	@ninja -C $(BUILD) --quiet
@@ -19,7 +19,7 @@ build: ## install what the build needs and build build/nunchi
 run: build ## build, then start the server with no configuration
 	@exec $(NUNCHI) server
 
-test: ## install, build with both compilers, and run every test
+test: ## install what tests need, build with both compilers, run every test
 	@tools/install-packages build test
 	@tools/run-tests
 
@@ -36,7 +36,7 @@ bench: build ## measure, side by side with what is installed of the peers
 	@bench/run
 
 soak-kill: build ## 1,000 random kill -9 under load: no acknowledged sample may be lost
-	@tests/flow/kill_ledger.py --kills 1000 --requests 20000
+	@tests/flow/kill_ledger_test.py --kills 1000 --requests 20000
 
 install: build ## install program, man pages, systemd unit and user below DESTDIR
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
