@@ -15,14 +15,14 @@ struct loop_timer;
 struct uv_loop_s;
 
 struct loop *loop_new(const char *name);
-/* Closes what is still open on it. */
+/* Closes what is still open on it, after loop_run returned or without it. Timers are freed too. */
 void loop_free(struct loop *l);
 /* Runs until loop_stop. */
 void loop_run(struct loop *l);
 /* From any thread. */
 void loop_stop(struct loop *l);
 /* Runs fn(arg) on the loop's thread soon, in order of the posts; from any thread. False once the loop
- * was stopped: fn will not run. */
+ * was stopped: fn will not run. What was posted before loop_stop runs before loop_run returns. */
 bool loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 
 /* A timer calls fn(arg) once, `delay_ms` after loop_timer_start; starting again moves it. */

@@ -24,7 +24,7 @@ struct pool_options {
 };
 
 struct pool *pool_new(const struct pool_options *o);
-/* Runs what is queued, then joins. */
+/* Runs what is queued, then joins. Not from a task. */
 void pool_free(struct pool *p);
 
 /* Queues fn(arg); false when the queue of this class is full or the pool is ending. Any thread. */
@@ -35,7 +35,7 @@ void pool_block_begin(void);
 void pool_block_end(void);
 void pool_yield(void);
 
-/* Tasks that wait and that run now, for the self metrics. */
+/* Tasks that wait for a slot (new or after pool_block_end) and that hold one, for the self metrics. */
 void pool_load(struct pool *p, enum pool_class c, size_t *waiting, size_t *running);
 
 #endif
