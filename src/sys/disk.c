@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Paths, errors and order: the part of the contract in env.h that every disk keeps in the same way. */
+/* Paths, errors and order: the part of the contract in env.h that every disk keeps in the same way.
+ */
 #include <errno.h>
 #include <stdlib.h>
 

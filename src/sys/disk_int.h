@@ -6,8 +6,9 @@
 #include "sys/env.h"
 
 /*
- * Refuses what is no relative path of plain names: empty names, ".", "..", a leading '/', NUL, names
- * over 255 or paths over 1023 bytes (ERR_INVALID). "." alone is the root directory, allowed when `dir`.
+ * Refuses what is no relative path of plain names: empty names, ".", "..", a leading '/', NUL,
+ * names over 255 or paths over 1023 bytes (ERR_INVALID). "." alone is the root directory, allowed
+ * when `dir`.
  */
 bool disk_path_check(str path, bool dir, struct err *err);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Files of the system below one directory. Names are resolved by the kernel with openat2, which
- * refuses links and ".." that leave the directory. Where a kernel or a container has no openat2, each
- * name is opened in turn and no link is followed at all: narrower, never wider.
+ * refuses links and ".." that leave the directory. Where a kernel or a container has no openat2,
+ * each name is opened in turn and no link is followed at all: narrower, never wider.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -101,8 +101,8 @@ static bool openat2_missing(int error)
     return error == ENOSYS || error == EPERM;
 }
 
-/* A descriptor, or -1 with errno. EPERM is what old seccomp filters say for a call they do not know;
- * for a file that may really not be opened the plain way says it again. */
+/* A descriptor, or -1 with errno. EPERM is what old seccomp filters say for a call they do not
+ * know; for a file that may really not be opened the plain way says it again. */
 static int open_below(struct system_disk *d, str path, int flags)
 {
     if (!d->plain) {
@@ -434,8 +434,7 @@ static bool lock_take(struct system_disk *d, int fd, str path, struct err *err)
     char pid[24];
     int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? lock_held(d, fd, err)
-                                    : disk_fail(err, errno, "lock", path);
+        return errno == EWOULDBLOCK ? lock_held(d, fd, err) : disk_fail(err, errno, "lock", path);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
         return disk_fail(err, errno, "write", path);
     pthread_mutex_lock(&d->lock);
@@ -511,14 +510,14 @@ struct disk *disk_system_open(const char *root, struct err *err)
     return &d->base;
 }
 
-/* Emptying the file first keeps an old pid out of later messages; the lock goes with the descriptor. */
+/* Emptying the file first keeps an old pid out of later messages; the lock goes with the
+ * descriptor. */
 void disk_system_close(struct disk *disk)
 {
     if (!disk)
         return;
     struct system_disk *d = system_disk(disk);
-    VEC_EACH(fd, &d->locks)
-    {
+    VEC_EACH (fd, &d->locks) {
         if (ftruncate(*fd, 0) != 0)
             (void)errno;
         close(*fd);

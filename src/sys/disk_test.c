@@ -2,9 +2,9 @@
 /* What only the system's disk has: links, modes, the lock between processes. The common contract is
  * in sim/conformance_test.c. */
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The loop over libuv. Posts wait in an array behind a mutex and one uv_async wakes the loop: several
- * posts may share one wake, which takes the whole array and runs it in order. What was posted before
- * loop_stop still runs; what comes after is refused, so a post that returned true always runs.
+ * The loop over libuv. Posts wait in an array behind a mutex and one uv_async wakes the loop:
+ * several posts may share one wake, which takes the whole array and runs it in order. What was
+ * posted before loop_stop still runs; what comes after is refused, so a post that returned true
+ * always runs.
  */
 #include "sys/loop.h"
 
@@ -40,7 +41,8 @@ struct loop {
     uv_loop_t uv;
     uv_async_t wake;
     char name[16];
-    struct loop_timer *timers; /* open ones; owned by the loop's thread, as all but the next three */
+    struct loop_timer
+        *timers; /* open ones; owned by the loop's thread, as all but the next three */
     struct loop_sig *signals;
 
     pthread_mutex_t lock;

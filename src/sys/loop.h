@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Event loop: one thread that waits for sockets, timers and posts from other threads. A thin dress
- * over libuv, so that nothing above sys/ and net/ sees it. A callback never blocks and never touches
- * disk. All calls but `loop_post` and `loop_stop` are made on the loop's own thread (or before it
- * runs).
+ * over libuv, so that nothing above sys/ and net/ sees it. A callback never blocks and never
+ * touches disk. All calls but `loop_post` and `loop_stop` are made on the loop's own thread (or
+ * before it runs).
  */
 #ifndef SYS_LOOP_H
 #define SYS_LOOP_H
@@ -21,8 +21,9 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);
 /* From any thread. */
 void loop_stop(struct loop *l);
-/* Runs fn(arg) on the loop's thread soon, in order of the posts; from any thread. False once the loop
- * was stopped: fn will not run. What was posted before loop_stop runs before loop_run returns. */
+/* Runs fn(arg) on the loop's thread soon, in order of the posts; from any thread. False once the
+ * loop was stopped: fn will not run. What was posted before loop_stop runs before loop_run returns.
+ */
 bool loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 
 /* A timer calls fn(arg) once, `delay_ms` after loop_timer_start; starting again moves it. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -170,10 +170,8 @@ static void test_free_unused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_posts_in_order),
-        cmocka_unit_test(test_stop_runs_what_was_posted),
-        cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_posts_in_order), cmocka_unit_test(test_stop_runs_what_was_posted),
+        cmocka_unit_test(test_timers),         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_free_unused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Slots and threads are two things: a thread computes only while it holds one of the slots. Whoever
- * lets a slot go (a task that ended, waits or yields) calls pool_grant, the one place that decides who
- * gets it: the highest class first, and in a class a task that was interrupted before one that is new.
+ * lets a slot go (a task that ended, waits or yields) calls pool_grant, the one place that decides
+ * who gets it: the highest class first, and in a class a task that was interrupted before one that
+ * is new.
  *
  * A worker is idle, or has a task and holds a slot, or has a task and does not (it is blocked, or
  * stands in `resume` and sleeps on its own condition). A new task is bound to an idle worker at the

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Order is made visible with gates: a task that holds the only slot waits for the test's word. */
 #include <pthread.h>
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -16,7 +17,10 @@ struct gate {
     pthread_cond_t changed;
     bool entered, open;
 };
-#define GATE_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false}
+#define GATE_INIT                                                                                  \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false                          \
+    }
 
 static void gate_set(struct gate *g, bool *what)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>

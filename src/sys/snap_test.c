@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -77,7 +77,8 @@ static void publish(struct snap *s, int n)
     snap_publish(s, p, drop);
 }
 
-/* Readers see whole values, never an older one after a newer one, and every value is dropped once. */
+/* Readers see whole values, never an older one after a newer one, and every value is dropped once.
+ */
 static void test_threads(void **state)
 {
     struct snap s;
