@@ -3,62 +3,72 @@
 // The start page: this host and this server at a glance. It knows which host to show, since when there is
 // data and how often it comes; everything else is in the tables of panels.ts.
 
-import { labelValues, queryInstant, queryRange, targets } from '../../api/client.ts';
+import { queryInstant, queryRange } from '../../api/client.ts';
+import { defaultScrapeInterval, scrapeInterval } from '../../api/scrape-interval.ts';
 import { useResource } from '../../api/resource.ts';
 import { Panel, type PanelContext } from '../../chart/panel.tsx';
-import { parseDuration } from '../../time/duration.ts';
-import type { Span } from '../../time/range.ts';
-import { isLive } from '../../time/range.ts';
-import { currentSpan, range, tick } from '../../time/state.ts';
+import { formatDuration } from '../../time/duration.ts';
+import { isLive, type Span } from '../../time/range.ts';
+import { currentSpan, range, refreshNow, tick } from '../../time/state.ts';
 import { chooseStep } from '../../time/step.ts';
 import { ErrorBox, Notice } from '../../ui/states.tsx';
 import { Select } from '../../ui/select.tsx';
 import { formatRounded } from '../../units/units.ts';
-import { formatDuration } from '../../time/duration.ts';
 import { params, updateParams } from '../../url-state/location.ts';
 import { usePageTitle } from '../../app/page-title.ts';
 import { hostPanels, hostTiles, selfPanels } from './panels.ts';
 import { Tile } from './tile.tsx';
 import './home.css';
 
-const defaultInterval = 5000;
-
 /** Never zoom in further than this on a server that has just begun: a chart of ten seconds says nothing. */
 const narrowest = 120_000;
 
 export default function Home() {
     usePageTitle('Home');
-    const instances = useResource('instances', tick.value, (s) => labelValues('instance', ['node_load1'], s), true);
-    const interval = useResource('interval', 0, scrapeInterval, true);
-    const hosts = instances.data?.data ?? [];
+    const found = useResource('hosts', tick.value, knownHosts, true);
+    const hosts = found.data ?? [];
     const wanted = params.value.get('var-instance');
-    const host = wanted !== null && (hosts.length === 0 || hosts.includes(wanted)) ? wanted : hosts[0];
+    const host = hosts.find((h) => h.instance === wanted) ?? hosts[0];
+    const interval = useResource(`interval ${host?.job}`, 0, (s) => scrapeInterval(s, host?.job ?? 'node'), true);
 
-    if (instances.error !== undefined && instances.data === undefined) {
+    if (found.error !== undefined && found.data === undefined) {
         return (
             <main class="page">
-                <ErrorBox error={instances.error} />
+                <ErrorBox error={found.error} onRetry={refreshNow} />
             </main>
         );
     }
-    return <Overview host={host} hosts={hosts} scrape={interval.data ?? defaultInterval} />;
+    return <Overview host={host} hosts={hosts} scrape={interval.data ?? defaultScrapeInterval} />;
 }
 
-async function scrapeInterval(signal: AbortSignal): Promise<number> {
-    const { data } = await targets(signal);
-    const node = data.activeTargets.find((t) => t.labels.job === 'node') ?? data.activeTargets[0];
-    return parseDuration(node?.scrapeInterval ?? '') ?? defaultInterval;
+interface Host {
+    instance: string;
+    job: string;
+}
+
+/** Hosts with node metrics, by name. One that several jobs scrape is shown once, as our own collectors see it. */
+async function knownHosts(signal: AbortSignal): Promise<Host[]> {
+    const { data } = await queryInstant('count by (instance, job) (node_load1)', currentSpan().to, signal);
+    const entries = data.resultType === 'vector' ? data.result : [];
+    const jobs = new Map<string, string>();
+    for (const { metric } of entries) {
+        const { instance = '', job = '' } = metric;
+        if (!jobs.has(instance) || job === 'node') jobs.set(instance, job);
+    }
+    return [...jobs]
+        .map(([instance, job]) => ({ instance, job }))
+        .sort((a, b) => Number(b.job === 'node') - Number(a.job === 'node') || a.instance.localeCompare(b.instance));
 }
 
 /** The first instant with data in the range, to a few seconds; null when there is none. */
-function useDataStart(job: string, span: Span, scrape: number) {
+function useDataStart(expr: string, span: Span, scrape: number) {
     const width = span.to - span.from;
     return useResource(
-        `start ${job} ${width}`,
+        `start ${expr} ${width}`,
         tick.value,
         async (signal) => {
             const step = Math.max(chooseStep(width, 240, scrape), 1000);
-            const { data } = await queryRange(job, span.from, span.to, step, signal);
+            const { data } = await queryRange(expr, span.from, span.to, step, signal);
             const first = data.resultType === 'matrix' ? data.result.map((m) => m.values?.[0]?.[0] ?? Infinity) : [];
             return first.length === 0 ? null : Math.min(...first) * 1000 - step;
         },
@@ -66,14 +76,15 @@ function useDataStart(job: string, span: Span, scrape: number) {
     );
 }
 
-function Overview({ host, hosts, scrape }: { host: string | undefined; hosts: readonly string[]; scrape: number }) {
+function Overview({ host, hosts, scrape }: { host: Host | undefined; hosts: readonly Host[]; scrape: number }) {
     const asked = currentSpan();
-    const start = useDataStart('count(up)', asked, scrape);
+    const quote = JSON.stringify;
+    const selector = host === undefined ? 'job="node"' : `job=${quote(host.job)},instance=${quote(host.instance)}`;
+    const start = useDataStart(`count(node_load1{${selector}})`, asked, scrape);
     const span = fit(asked, start.data ?? null);
     const fitted = span.from > asked.from;
-    const quoted = host === undefined ? '".+"' : JSON.stringify(host);
     const context: PanelContext = {
-        variables: { host: `job="node",instance=${quoted}`, self: 'job="nunchi"' },
+        variables: { host: selector, self: 'job="nunchi"' },
         span,
         scrapeInterval: scrape,
         young: isLive(range.value) && (start.data === undefined || start.data === null || asked.to - start.data < 12 * scrape),
@@ -81,14 +92,14 @@ function Overview({ host, hosts, scrape }: { host: string | undefined; hosts: re
     return (
         <main class="page">
             <div class="page-head">
-                <h1>{host ?? 'This host'}</h1>
+                <h1>{host?.instance ?? 'This host'}</h1>
                 <HostFacts context={context} />
                 {hosts.length > 1 && (
                     <Select
                         label="Instance"
                         showLabel
-                        value={host ?? ''}
-                        options={hosts.map((h) => ({ value: h, text: h }))}
+                        value={host?.instance ?? ''}
+                        options={hosts.map((h) => ({ value: h.instance, text: h.instance }))}
                         onChange={(value) => updateParams((p) => p.set('var-instance', value))}
                     />
                 )}
