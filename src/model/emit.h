@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * How in-process metrics leave their collector: family by family, then samples of that family. The
- * receiver turns them into a scrape or into exposition text. Views only need to live during the call.
+ * receiver turns them into a scrape or into exposition text. Views only need to live during the
+ * call.
  *
  *     emit_family(out, STR("node_load1"), METRIC_GAUGE, STR("1m load average."));
  *     emit_value(out, STR("node_load1"), NULL, 0, 0.42);

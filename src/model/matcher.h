@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Label matchers: name = != =~ !~ value. Regular expressions are RE2, anchored at both ends, and the
- * dot matches a newline, as in Prometheus. A label that is not there has the empty value.
+ * Label matchers: name = != =~ !~ value. Regular expressions are RE2, anchored at both ends, and
+ * the dot matches a newline, as in Prometheus. A label that is not there has the empty value.
  */
 #ifndef MODEL_MATCHER_H
 #define MODEL_MATCHER_H

@@ -10,12 +10,22 @@
 /* The value that says "this series ends here": one NaN among many, told by its bits. */
 #define STALE_NAN_BITS 0x7ff0000000000002ULL
 
-static inline double stale_nan(void)
+/* What every other NaN from outside is stored as, so that none can be taken for the one above. */
+#define NORMAL_NAN_BITS 0x7ff8000000000001ULL
+
+static inline double f64_from_bits(uint64_t bits)
 {
-    uint64_t bits = STALE_NAN_BITS;
     double v;
     memcpy(&v, &bits, sizeof v);
     return v;
+}
+static inline double stale_nan(void)
+{
+    return f64_from_bits(STALE_NAN_BITS);
+}
+static inline double normal_nan(void)
+{
+    return f64_from_bits(NORMAL_NAN_BITS);
 }
 
 static inline bool is_stale_nan(double v)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where samples go: the write vtable. A batch (one scrape, one request) becomes visible at once or not
- * at all, after its commit; a query begun after `done` sees it.
+ * Where samples go: the write vtable. A batch (one scrape, one request) becomes visible at once or
+ * not at all, after its commit; a query begun after `done` sees it.
  */
 #ifndef MODEL_SINK_H
 #define MODEL_SINK_H
@@ -36,11 +36,11 @@ struct batch {
 /* What became of a batch. */
 struct batch_result {
     size_t stored;
-    size_t duplicate;    /* same time, same value: already there, no error */
-    size_t conflicting;  /* same time, other value: dropped, the first one stays */
+    size_t duplicate;     /* same time, same value: already there, no error */
+    size_t conflicting;   /* same time, other value: dropped, the first one stays */
     size_t out_of_bounds; /* older than what the store still takes */
-    size_t refused;      /* of new series over the memory budget */
-    struct err first;    /* why the first sample that was not stored was not; kind NONE: none */
+    size_t refused;       /* of new series over the memory budget */
+    struct err first;     /* why the first sample that was not stored was not; kind NONE: none */
 };
 
 /* `ok` false: nothing of it is stored and err says why. Runs once, on any thread, must not block.

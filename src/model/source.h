@@ -18,26 +18,27 @@
 
 /* What one query may use; shared by everything that works for it. Checked at every series. */
 struct budget {
-    _Atomic bool canceled;      /* set by whoever stops waiting */
-    int64_t deadline_mono_ns;   /* 0: none */
+    _Atomic bool canceled;    /* set by whoever stops waiting */
+    int64_t deadline_mono_ns; /* 0: none */
     int64_t (*mono_ns)(void *clock);
     void *clock;
-    uint64_t samples_max;       /* 0: none */
-    _Atomic uint64_t samples;   /* looked at so far */
+    uint64_t samples_max;     /* 0: none */
+    _Atomic uint64_t samples; /* looked at so far */
 };
 /* Adds samples and fails with ERR_CANCELED, ERR_TIMEOUT or ERR_LIMIT, naming the setting. */
 bool budget_use(struct budget *b, uint64_t samples, struct err *err);
 
 struct select_hints {
-    ts_ms start, end;   /* both inclusive */
-    int64_t step_ms;    /* 0: instant or unknown */
-    int64_t range_ms;   /* window of a range selector, 0: none */
-    str func;           /* innermost function or aggregation, for tiers and statistics */
-    bool series_only;   /* labels are wanted, samples are not */
-    size_t limit;       /* 0: none; at most so many series */
+    ts_ms start, end; /* both inclusive */
+    int64_t step_ms;  /* 0: instant or unknown */
+    int64_t range_ms; /* window of a range selector, 0: none */
+    str func;         /* innermost function or aggregation, for tiers and statistics */
+    bool series_only; /* labels are wanted, samples are not */
+    size_t limit;     /* 0: none; at most so many series */
 };
 
-/* Decoded samples of one series, oldest first, times strictly rising. Stale markers are included. */
+/* Decoded samples of one series, oldest first, times strictly rising. Stale markers are included.
+ */
 struct columns {
     size_t n;
     const ts_ms *t;
@@ -64,11 +65,11 @@ struct source_ops {
 
     /* Sorted names, or values of `name`, of the series that match (m_n 0: all), in the arena. */
     bool (*label_names)(struct source *s, const struct matcher *m, size_t m_n,
-                        const struct select_hints *h, struct budget *b, struct arena *a,
-                        str **out, size_t *n, struct err *err);
+                        const struct select_hints *h, struct budget *b, struct arena *a, str **out,
+                        size_t *n, struct err *err);
     bool (*label_values)(struct source *s, str name, const struct matcher *m, size_t m_n,
-                         const struct select_hints *h, struct budget *b, struct arena *a,
-                         str **out, size_t *n, struct err *err);
+                         const struct select_hints *h, struct budget *b, struct arena *a, str **out,
+                         size_t *n, struct err *err);
     /* Metadata of one family (empty: of all), in the arena, sorted by family. */
     bool (*metadata)(struct source *s, str family, size_t limit, struct arena *a,
                      struct metadata **out, size_t *n, struct err *err);
