@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Our own messages: one line each on stderr, "2026-03-01T10:00:00.123Z INFO  scrape: text" or JSON.
- * Control characters in arguments are escaped, so one message is one line. Thread-safe. Only services
- * and cmd/ call this; libraries return errors.
+ * Control characters in arguments are escaped, so one message is one line. Thread-safe. Only
+ * services and cmd/ call this; libraries return errors.
  */
 #ifndef SYS_DIAG_H
 #define SYS_DIAG_H

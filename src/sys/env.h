@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The outside world as values: clock, disk and entropy behind small tables of functions, so that the
- * same code runs on the system (`env_system`) and in simulation (sys/sim). Nothing outside sys/ calls
- * the system for these.
+ * The outside world as values: clock, disk and entropy behind small tables of functions, so that
+ * the same code runs on the system (`env_system`) and in simulation (sys/sim). Nothing outside sys/
+ * calls the system for these.
  */
 #ifndef SYS_ENV_H
 #define SYS_ENV_H
@@ -39,8 +39,8 @@ struct disk_iov {
 
 /*
  * Files below one root directory; paths are relative to it, with '/' between names; "..", absolute
- * paths and links that lead outside are refused. ENOSPC and EDQUOT give ERR_NO_SPACE, a missing file
- * ERR_NOT_FOUND, everything else ERR_IO. Thread-safe, except that one file has one writer.
+ * paths and links that lead outside are refused. ENOSPC and EDQUOT give ERR_NO_SPACE, a missing
+ * file ERR_NOT_FOUND, everything else ERR_IO. Thread-safe, except that one file has one writer.
  */
 struct disk {
     const struct disk_ops *ops;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Event loop: one thread that waits for sockets, timers and posts from other threads. A thin dress
- * over libuv, so that nothing above sys/ and net/ sees it. A callback never blocks and never touches
- * disk. All calls but `loop_post` and `loop_stop` are made on the loop's own thread (or before it
- * runs).
+ * over libuv, so that nothing above sys/ and net/ sees it. A callback never blocks and never
+ * touches disk. All calls but `loop_post` and `loop_stop` are made on the loop's own thread (or
+ * before it runs).
  */
 #ifndef SYS_LOOP_H
 #define SYS_LOOP_H
@@ -15,14 +15,15 @@ struct loop_timer;
 struct uv_loop_s;
 
 struct loop *loop_new(const char *name);
-/* Closes what is still open on it. */
+/* Closes what is still open on it, after loop_run returned or without it. Timers are freed too. */
 void loop_free(struct loop *l);
 /* Runs until loop_stop. */
 void loop_run(struct loop *l);
 /* From any thread. */
 void loop_stop(struct loop *l);
-/* Runs fn(arg) on the loop's thread soon, in order of the posts; from any thread. False once the loop
- * was stopped: fn will not run. */
+/* Runs fn(arg) on the loop's thread soon, in order of the posts; from any thread. False once the
+ * loop was stopped: fn will not run. What was posted before loop_stop runs before loop_run returns.
+ */
 bool loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 
 /* A timer calls fn(arg) once, `delay_ms` after loop_timer_start; starting again moves it. */

@@ -2,10 +2,10 @@
 /*
  * Worker pool: at most `slots` tasks compute at once, chosen by class (ingest before query before
  * background). A task that is about to wait (disk, lock held across disk) says so with
- * pool_block_begin, which lends its slot to another task; there are more threads than slots for that.
- * Long tasks call pool_yield at their natural borders (every few ms), which gives the slot up when
- * a task of a higher class waits, so that a query never delays an ingest batch by more than one
- * such piece.
+ * pool_block_begin, which lends its slot to another task; there are more threads than slots for
+ * that. Long tasks call pool_yield at their natural borders (every few ms), which gives the slot up
+ * when a task of a higher class waits, so that a query never delays an ingest batch by more than
+ * one such piece.
  */
 #ifndef SYS_POOL_H
 #define SYS_POOL_H
@@ -24,7 +24,7 @@ struct pool_options {
 };
 
 struct pool *pool_new(const struct pool_options *o);
-/* Runs what is queued, then joins. */
+/* Runs what is queued, then joins. Not from a task. */
 void pool_free(struct pool *p);
 
 /* Queues fn(arg); false when the queue of this class is full or the pool is ending. Any thread. */
@@ -35,7 +35,8 @@ void pool_block_begin(void);
 void pool_block_end(void);
 void pool_yield(void);
 
-/* Tasks that wait and that run now, for the self metrics. */
+/* Tasks that wait for a slot (new or after pool_block_end) and that hold one, for the self metrics.
+ */
 void pool_load(struct pool *p, enum pool_class c, size_t *waiting, size_t *running);
 
 #endif

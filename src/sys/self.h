@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What this process says of itself: counters and gauges listed in self.def, bumped from anywhere with
- * one relaxed atomic add, read by the collector that serves /metrics. Every drop, refusal and error
- * path has a row.
+ * What this process says of itself: counters and gauges listed in self.def, bumped from anywhere
+ * with one relaxed atomic add, read by the collector that serves /metrics. Every drop, refusal and
+ * error path has a row.
  */
 #ifndef SYS_SELF_H
 #define SYS_SELF_H

@@ -19,7 +19,8 @@ struct snap {
 void snap_init(struct snap *s);
 /* Drops the current value. */
 void snap_fini(struct snap *s);
-/* Publishes `value`; `drop(value)` runs when nobody holds it any more, on the thread that let go. */
+/* Publishes `value`; `drop(value)` runs when nobody holds it any more, on the thread that let go.
+ */
 void snap_publish(struct snap *s, void *value, void (*drop)(void *value));
 
 struct snap_ref {

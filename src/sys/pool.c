@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Slots and threads are two things: a thread computes only while it holds one of the slots. Whoever
+ * lets a slot go (a task that ended, waits or yields) calls pool_grant, the one place that decides
+ * who gets it: the highest class first, and in a class a task that was interrupted before one that
+ * is new.
+ *
+ * A worker is idle, or has a task and holds a slot, or has a task and does not (it is blocked, or
+ * stands in `resume` and sleeps on its own condition). A new task is bound to an idle worker at the
+ * moment its slot is granted, so a worker that wakes always finds what it woke for. Everything is
+ * guarded by one lock; `wanted` repeats what the lock guards so that pool_yield costs one load.
+ */
+#include "sys/pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "sys/self.h"
+
+struct task {
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* A ring that grows up to the pool's queue_max. */
+struct queue {
+    struct task *at;
+    size_t first, n, cap;
+};
+
+struct worker {
+    struct pool *pool;
+    pthread_t thread;
+    pthread_cond_t wake;
+    struct worker *next; /* in `idle` or `resume` */
+    struct worker *all_next;
+    struct task task;
+    enum pool_class class;
+    unsigned blocked; /* depth of pool_block_begin; its own thread only */
+    bool granted;     /* holds a slot */
+    bool quit;
+};
+
+struct resume {
+    struct worker *first, *last;
+    size_t n;
+};
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t drained;
+    unsigned slots, slots_used;
+    unsigned threads, threads_max;
+    size_t queue_max;
+    size_t unfinished; /* tasks taken and not yet returned */
+    struct queue queue[POOL_CLASSES];
+    struct resume resume[POOL_CLASSES];
+    size_t running[POOL_CLASSES];
+    struct worker *idle; /* the latest first: its stack is warm */
+    struct worker *all;
+    bool ending;
+    _Atomic unsigned wanted; /* bit per class for which somebody waits; a hint outside the lock */
+};
+
+static _Thread_local struct worker *current;
+
+static const enum self_id refused[POOL_CLASSES] = {
+    [POOL_INGEST] = SELF_POOL_REFUSED_INGEST,
+    [POOL_QUERY] = SELF_POOL_REFUSED_QUERY,
+    [POOL_BACKGROUND] = SELF_POOL_REFUSED_BACKGROUND,
+};
+
+static void queue_push(struct queue *q, struct task t)
+{
+    if (q->n == q->cap) {
+        size_t cap = q->cap ? q->cap * 2 : 16;
+        struct task *at = mem_array(cap, sizeof *at);
+        for (size_t i = 0; i < q->n; i++)
+            at[i] = q->at[(q->first + i) % q->cap];
+        free(q->at);
+        *q = (struct queue){.at = at, .n = q->n, .cap = cap};
+    }
+    q->at[(q->first + q->n++) % q->cap] = t;
+}
+
+static struct task queue_pop(struct queue *q)
+{
+    struct task t = q->at[q->first];
+    q->first = (q->first + 1) % q->cap;
+    q->n--;
+    return t;
+}
+
+static void resume_push(struct resume *r, struct worker *w)
+{
+    w->next = NULL;
+    if (r->last)
+        r->last->next = w;
+    else
+        r->first = w;
+    r->last = w;
+    r->n++;
+}
+
+static struct worker *resume_pop(struct resume *r)
+{
+    struct worker *w = r->first;
+    r->first = w->next;
+    if (!r->first)
+        r->last = NULL;
+    r->n--;
+    return w;
+}
+
+static void *worker_main(void *arg);
+
+/* A new thread, or NULL when there are enough or the system gives none. */
+static struct worker *worker_new(struct pool *p)
+{
+    if (p->threads >= p->threads_max)
+        return NULL;
+    struct worker *w = mem_new(struct worker);
+    w->pool = p;
+    pthread_cond_init(&w->wake, NULL);
+    if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+        pthread_cond_destroy(&w->wake);
+        free(w);
+        return NULL;
+    }
+    w->all_next = p->all;
+    p->all = w;
+    p->threads++;
+    return w;
+}
+
+static struct worker *idle_worker(struct pool *p)
+{
+    struct worker *w = p->idle;
+    if (!w)
+        return worker_new(p);
+    p->idle = w->next;
+    return w;
+}
+
+/* The worker that may run for class `c` next, with its task, taken off where it stood. */
+static struct worker *class_next(struct pool *p, enum pool_class c)
+{
+    if (p->resume[c].n)
+        return resume_pop(&p->resume[c]);
+    struct worker *w = p->queue[c].n ? idle_worker(p) : NULL;
+    if (!w)
+        return NULL;
+    w->task = queue_pop(&p->queue[c]);
+    w->class = c;
+    return w;
+}
+
+static void wanted_update(struct pool *p)
+{
+    unsigned bits = 0;
+    for (int c = 0; c < POOL_CLASSES; c++)
+        bits |= p->queue[c].n || p->resume[c].n ? 1u << c : 0;
+    atomic_store_explicit(&p->wanted, bits, memory_order_relaxed);
+}
+
+/* Gives free slots to those who wait. Called with the lock, after anything that changes either. */
+static void pool_grant(struct pool *p)
+{
+    for (int c = 0; c < POOL_CLASSES && p->slots_used < p->slots;) {
+        struct worker *w = class_next(p, (enum pool_class)c);
+        if (!w) {
+            c++;
+            continue;
+        }
+        w->granted = true;
+        p->slots_used++;
+        p->running[c]++;
+        pthread_cond_signal(&w->wake);
+    }
+    wanted_update(p);
+}
+
+static void slot_release(struct worker *w)
+{
+    assert(w->granted);
+    w->granted = false;
+    w->pool->slots_used--;
+    w->pool->running[w->class]--;
+}
+
+/* Waits in line for a slot for the task that this worker has already begun. */
+static void slot_await(struct worker *w)
+{
+    resume_push(&w->pool->resume[w->class], w);
+    pool_grant(w->pool);
+    while (!w->granted)
+        pthread_cond_wait(&w->wake, &w->pool->lock);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct pool *p = w->pool;
+    current = w;
+    pthread_setname_np(pthread_self(), "worker");
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (!w->granted && !w->quit)
+            pthread_cond_wait(&w->wake, &p->lock);
+        if (!w->granted)
+            break;
+        pthread_mutex_unlock(&p->lock);
+        w->task.fn(w->task.arg);
+        assert(w->blocked == 0);
+        pthread_mutex_lock(&p->lock);
+        slot_release(w);
+        w->next = p->idle;
+        p->idle = w;
+        if (--p->unfinished == 0)
+            pthread_cond_broadcast(&p->drained);
+        pool_grant(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static unsigned cpu_count(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? (unsigned)n : 1;
+}
+
+struct pool *pool_new(const struct pool_options *o)
+{
+    struct pool *p = mem_new(struct pool);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->drained, NULL);
+    p->slots = o->slots ? o->slots : cpu_count();
+    p->threads_max = o->threads_max ? o->threads_max : p->slots + 32;
+    p->queue_max = o->queue_max ? o->queue_max : 10000;
+    /* One thread now, so that a queued task can always run; the others when they are needed. */
+    pthread_mutex_lock(&p->lock);
+    struct worker *w = worker_new(p);
+    if (!w)
+        abort();
+    w->next = NULL;
+    p->idle = w;
+    pthread_mutex_unlock(&p->lock);
+    return p;
+}
+
+static void pool_drain(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->ending = true;
+    while (p->unfinished)
+        pthread_cond_wait(&p->drained, &p->lock);
+    for (struct worker *w = p->all; w; w = w->all_next) {
+        w->quit = true;
+        pthread_cond_signal(&w->wake);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p)
+        return;
+    assert(!current || current->pool != p);
+    pool_drain(p);
+    while (p->all) {
+        struct worker *w = p->all;
+        p->all = w->all_next;
+        pthread_join(w->thread, NULL);
+        pthread_cond_destroy(&w->wake);
+        free(w);
+    }
+    for (int c = 0; c < POOL_CLASSES; c++)
+        free(p->queue[c].at);
+    pthread_cond_destroy(&p->drained);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+bool pool_submit(struct pool *p, enum pool_class c, void (*fn)(void *arg), void *arg)
+{
+    assert(c < POOL_CLASSES);
+    pthread_mutex_lock(&p->lock);
+    bool full = p->queue[c].n >= p->queue_max;
+    bool ok = !p->ending && !full;
+    if (ok) {
+        queue_push(&p->queue[c], (struct task){fn, arg});
+        p->unfinished++;
+        pool_grant(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (full)
+        self_add(refused[c], 1);
+    return ok;
+}
+
+void pool_block_begin(void)
+{
+    struct worker *w = current;
+    if (!w || w->blocked++)
+        return;
+    pthread_mutex_lock(&w->pool->lock);
+    slot_release(w);
+    pool_grant(w->pool);
+    pthread_mutex_unlock(&w->pool->lock);
+}
+
+void pool_block_end(void)
+{
+    struct worker *w = current;
+    if (!w)
+        return;
+    assert(w->blocked > 0);
+    if (--w->blocked)
+        return;
+    pthread_mutex_lock(&w->pool->lock);
+    slot_await(w);
+    pthread_mutex_unlock(&w->pool->lock);
+}
+
+/* A stale hint costs one piece of work of delay or one look at the lock, nothing else. */
+void pool_yield(void)
+{
+    struct worker *w = current;
+    if (!w || w->blocked)
+        return;
+    unsigned higher = (1u << w->class) - 1;
+    if (!(atomic_load_explicit(&w->pool->wanted, memory_order_relaxed) & higher))
+        return;
+    pthread_mutex_lock(&w->pool->lock);
+    slot_release(w);
+    slot_await(w);
+    pthread_mutex_unlock(&w->pool->lock);
+}
+
+void pool_load(struct pool *p, enum pool_class c, size_t *waiting, size_t *running)
+{
+    pthread_mutex_lock(&p->lock);
+    *waiting = p->queue[c].n + p->resume[c].n;
+    *running = p->running[c];
+    pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Prometheus HTTP API v1. Every call takes an AbortSignal, because a page that is left or a range that
+// is changed must not keep the server busy.
+
+import { basePath } from '../app/base.ts';
+import { ApiError } from './error.ts';
+import type { Answer, Envelope, Labels, Metadata, NunchiStatus, QueryData, Targets, TsdbStatus } from './types.ts';
+
+type Params = Record<string, string | number | undefined | readonly string[]>;
+
+/** Addresses longer than this go as a POST body: proxies in between refuse long ones. */
+const addressBytesMax = 1500;
+
+function encode(params: Params): URLSearchParams {
+    const out = new URLSearchParams();
+    for (const [name, value] of Object.entries(params)) {
+        if (value === undefined) continue;
+        if (Array.isArray(value)) value.forEach((v) => out.append(name, v));
+        else out.append(name, String(value));
+    }
+    return out;
+}
+
+async function send(path: string, params: Params, signal: AbortSignal | undefined): Promise<Response> {
+    const body = encode(params);
+    const text = body.toString();
+    const address = `${basePath}api/v1/${path}`;
+    const options: RequestInit = { headers: { Accept: 'application/json' }, credentials: 'same-origin', signal: signal ?? null };
+    try {
+        if (text.length > addressBytesMax) return await fetch(address, { ...options, method: 'POST', body });
+        return await fetch(text === '' ? address : `${address}?${text}`, options);
+    } catch (cause) {
+        if (signal?.aborted === true) throw new ApiError('canceled', 'canceled');
+        throw new ApiError('network', cause instanceof Error ? cause.message : String(cause));
+    }
+}
+
+async function decode<T>(response: Response): Promise<Envelope<T>> {
+    const text = await response.text();
+    try {
+        return JSON.parse(text) as Envelope<T>;
+    } catch {
+        if (response.status === 404) throw new ApiError('not_found', 'this server does not have that endpoint', 404);
+        throw new ApiError('internal', text.slice(0, 500).trim() || `status ${response.status}`, response.status);
+    }
+}
+
+export async function request<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<Answer<T>> {
+    const started = performance.now();
+    const response = await send(path, params, signal);
+    const envelope = await decode<T>(response);
+    if (envelope.status !== 'success' || envelope.data === undefined) {
+        throw new ApiError(envelope.errorType ?? 'internal', envelope.error ?? `status ${response.status}`, response.status);
+    }
+    return {
+        data: envelope.data,
+        warnings: envelope.warnings ?? [],
+        infos: envelope.infos ?? [],
+        elapsed: performance.now() - started,
+    };
+}
+
+const seconds = (ms: number) => (ms / 1000).toFixed(3);
+
+/** `at` in milliseconds. */
+export function queryInstant(query: string, at: number, signal?: AbortSignal): Promise<Answer<QueryData>> {
+    return request('query', { query, time: seconds(at), stats: 'true' }, signal);
+}
+
+/** All times in milliseconds. */
+export function queryRange(query: string, from: number, to: number, step: number, signal?: AbortSignal): Promise<Answer<QueryData>> {
+    return request('query_range', { query, start: seconds(from), end: seconds(to), step: step / 1000, stats: 'true' }, signal);
+}
+
+export function labelNames(match: readonly string[], signal?: AbortSignal): Promise<Answer<string[]>> {
+    return request('labels', { 'match[]': match }, signal);
+}
+
+export function labelValues(name: string, match: readonly string[], signal?: AbortSignal): Promise<Answer<string[]>> {
+    return request(`label/${encodeURIComponent(name)}/values`, { 'match[]': match }, signal);
+}
+
+export function series(match: readonly string[], from: number, to: number, signal?: AbortSignal): Promise<Answer<Labels[]>> {
+    return request('series', { 'match[]': match, start: seconds(from), end: seconds(to) }, signal);
+}
+
+export function metadata(signal?: AbortSignal): Promise<Answer<Record<string, Metadata[]>>> {
+    return request('metadata', {}, signal);
+}
+
+export function targets(signal?: AbortSignal): Promise<Answer<Targets>> {
+    return request('targets', {}, signal);
+}
+
+export const status = {
+    build: (signal?: AbortSignal) => request<Record<string, string>>('status/buildinfo', {}, signal),
+    runtime: (signal?: AbortSignal) => request<Record<string, string | number | boolean>>('status/runtimeinfo', {}, signal),
+    flags: (signal?: AbortSignal) => request<Record<string, string>>('status/flags', {}, signal),
+    config: (signal?: AbortSignal) => request<{ yaml: string }>('status/config', {}, signal),
+    tsdb: (signal?: AbortSignal) => request<TsdbStatus>('status/tsdb', {}, signal),
+    nunchi: (signal?: AbortSignal) => request<NunchiStatus>('status/nunchi', {}, signal),
+};

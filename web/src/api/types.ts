@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the Prometheus HTTP API v1 answers, as far as the UI reads it.
+
+export type Labels = Record<string, string>;
+
+/** [seconds since the epoch, value as text] */
+export type Sample = [number, string];
+
+export interface Histogram {
+    count: string;
+    sum: string;
+}
+
+export interface VectorEntry {
+    metric: Labels;
+    value?: Sample;
+    histogram?: [number, Histogram];
+}
+
+export interface MatrixEntry {
+    metric: Labels;
+    values?: Sample[];
+    histograms?: [number, Histogram][];
+}
+
+export interface QueryStats {
+    timings?: { evalTotalTime?: number };
+    samples?: { totalQueryableSamples?: number };
+}
+
+export type QueryData = (
+    | { resultType: 'vector'; result: VectorEntry[] }
+    | { resultType: 'matrix'; result: MatrixEntry[] }
+    | { resultType: 'scalar' | 'string'; result: Sample }
+) & { stats?: QueryStats };
+
+export interface Envelope<T> {
+    status: 'success' | 'error';
+    data?: T;
+    errorType?: string;
+    error?: string;
+    warnings?: string[];
+    infos?: string[];
+}
+
+export interface Answer<T> {
+    data: T;
+    warnings: string[];
+    infos: string[];
+    /** Round trip as this browser saw it, milliseconds. */
+    elapsed: number;
+}
+
+export interface Metadata {
+    type: string;
+    help: string;
+    unit: string;
+}
+
+export interface ActiveTarget {
+    discoveredLabels: Labels;
+    labels: Labels;
+    scrapePool: string;
+    scrapeUrl: string;
+    lastError: string;
+    lastScrape: string;
+    lastScrapeDuration: number;
+    health: 'up' | 'down' | 'unknown';
+    scrapeInterval?: string;
+    scrapeTimeout?: string;
+}
+
+export interface Targets {
+    activeTargets: ActiveTarget[];
+    droppedTargets?: { discoveredLabels: Labels }[];
+}
+
+export interface NameCount {
+    name: string;
+    value: number;
+}
+
+export interface TsdbStatus {
+    headStats?: Record<string, number>;
+    seriesCountByMetricName?: NameCount[];
+    labelValueCountByLabelName?: NameCount[];
+    memoryInBytesByLabelName?: NameCount[];
+    seriesCountByLabelValuePair?: NameCount[];
+}
+
+export interface ConfigWarning {
+    file?: string;
+    line?: number;
+    column?: number;
+    message: string;
+    hint?: string;
+}
+
+export interface NunchiStatus {
+    warnings?: ConfigWarning[];
+    limits?: { name: string; value: string | number; setting?: string }[];
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One query: its field, its table or graph, and what the server said about it.
+
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { queryInstant, queryRange } from '../../api/client.ts';
+import { useResource } from '../../api/resource.ts';
+import type { Answer, QueryData } from '../../api/types.ts';
+import { Chart } from '../../chart/chart.tsx';
+import { buildFrame } from '../../chart/frame.ts';
+import { PromqlEditor } from '../../promql/editor.tsx';
+import { formatDuration } from '../../time/duration.ts';
+import { currentSpan, range, refreshNow, tick } from '../../time/state.ts';
+import { alignSpan, chooseStep } from '../../time/step.ts';
+import { Button } from '../../ui/button.tsx';
+import { Empty, ErrorBox, Loading, Notice } from '../../ui/states.tsx';
+import { Tabs } from '../../ui/tabs.tsx';
+import { formatRounded } from '../../units/units.ts';
+import type { QueryPanel } from '../../url-state/params.ts';
+import { History, remember } from './history.tsx';
+import { ResultTable } from './result-table.tsx';
+
+interface Props {
+    number: number;
+    panel: QueryPanel;
+    /** Milliseconds; points closer than samples come say nothing new. */
+    stepMin: number;
+    autofocus: boolean;
+    onChange: (panel: QueryPanel) => void;
+    onRemove?: () => void;
+}
+
+export function QueryView({ number, panel, stepMin, autofocus, onChange, onRemove }: Props) {
+    const [draft, setDraft] = useState(panel.expr);
+    useEffect(() => setDraft(panel.expr), [panel.expr]);
+    const resultId = useId();
+
+    const run = (expr: string) => {
+        remember(expr);
+        if (expr === panel.expr) refreshNow();
+        else onChange({ ...panel, expr });
+    };
+    const label = number === 1 ? 'Query' : `Query ${number}`;
+    return (
+        <section class="query" aria-label={label}>
+            <div class="query-line">
+                <PromqlEditor value={draft} label={`${label}, PromQL`} onChange={setDraft} onRun={() => run(draft)} autofocus={autofocus} />
+                <History onPick={run} />
+                <Button kind="primary" onClick={() => run(draft)}>
+                    Run
+                </Button>
+                {onRemove !== undefined && <Button kind="plain" icon="close" label={`Remove query ${number}`} onClick={onRemove} />}
+            </div>
+            <Result panel={panel} stepMin={stepMin} id={resultId} onChange={onChange} />
+        </section>
+    );
+}
+
+interface ResultProps {
+    panel: QueryPanel;
+    stepMin: number;
+    id: string;
+    onChange: (panel: QueryPanel) => void;
+}
+
+interface Shown {
+    answer: Answer<QueryData>;
+    span: { from: number; to: number };
+    step: number;
+}
+
+function useWidth() {
+    const ref = useRef<HTMLDivElement>(null);
+    const [width, setWidth] = useState(0);
+    useEffect(() => setWidth(ref.current?.clientWidth ?? 800), []);
+    return { ref, width };
+}
+
+function Result({ panel, stepMin, id, onChange }: ResultProps) {
+    const { ref, width } = useWidth();
+    const { from, to } = range.value;
+    const asked = panel.expr.trim() !== '' && width > 0;
+    const load = async (signal: AbortSignal): Promise<Shown> => {
+        const span = currentSpan();
+        const step = chooseStep(span.to - span.from, width, stepMin);
+        if (panel.tab === 'table') return { answer: await queryInstant(panel.expr, span.to, signal), span, step };
+        const aligned = alignSpan(span, step);
+        return { answer: await queryRange(panel.expr, aligned.from, aligned.to, step, signal), span, step };
+    };
+    const key = asked ? `${panel.tab} ${from} ${to} ${stepMin} ${panel.expr}` : null;
+    const { data, error, loading } = useResource(key, tick.value, load);
+    return (
+        <div class="query-result" ref={ref}>
+            <div class="query-bar">
+                <Tabs
+                    label="Result as"
+                    tabs={[
+                        { id: 'table', text: 'Table', icon: 'table' },
+                        { id: 'graph', text: 'Graph', icon: 'chart' },
+                    ]}
+                    active={panel.tab}
+                    onSelect={(tab) => onChange({ ...panel, tab })}
+                    panel={id}
+                />
+                {panel.tab === 'graph' && (
+                    <Button icon="stack" aria-pressed={panel.stacked} onClick={() => onChange({ ...panel, stacked: !panel.stacked })}>
+                        Stack
+                    </Button>
+                )}
+                {data !== undefined && error === undefined && <Stats shown={data} tab={panel.tab} />}
+            </div>
+            <div id={id} role="tabpanel" class="query-body" aria-busy={loading}>
+                {error !== undefined && <ErrorBox error={error} query={panel.expr} onRetry={refreshNow} />}
+                {data !== undefined && error === undefined && <Remarks answer={data.answer} />}
+                {!asked && (
+                    <Empty title="Nothing asked yet">
+                        Type a metric name and press Enter. Completion knows every metric, label and function; Shift+Enter makes a new line.
+                    </Empty>
+                )}
+                {asked && data === undefined && error === undefined && <Loading text="" />}
+                {data !== undefined && error === undefined && <Data shown={data} panel={panel} />}
+            </div>
+        </div>
+    );
+}
+
+function Stats({ shown, tab }: { shown: Shown; tab: QueryPanel['tab'] }) {
+    const { data, elapsed } = shown.answer;
+    const samples = data.stats?.samples?.totalQueryableSamples;
+    const vector = data.resultType === 'vector' || data.resultType === 'matrix';
+    const parts = [
+        vector && `${data.result.length} series`,
+        `${formatRounded('ms', elapsed)}`,
+        tab === 'graph' && `step ${formatDuration(shown.step)}`,
+        samples !== undefined && `${formatRounded('short', samples)} samples read`,
+    ];
+    return (
+        <p class="query-stats" data-query-stats>
+            {parts.filter((p) => p !== false).join(' · ')}
+        </p>
+    );
+}
+
+function Remarks({ answer }: { answer: Answer<QueryData> }) {
+    const list = (texts: readonly string[]) => texts.map((text) => <p key={text}>{text}</p>);
+    return (
+        <>
+            {answer.warnings.length > 0 && <Notice kind="warning">{list(answer.warnings)}</Notice>}
+            {answer.infos.length > 0 && <Notice kind="info">{list(answer.infos)}</Notice>}
+        </>
+    );
+}
+
+const graphHeight = 320;
+
+function Data({ shown, panel }: { shown: Shown; panel: QueryPanel }) {
+    const { data } = shown.answer;
+    if (panel.tab === 'table') return <ResultTable data={data} />;
+    if (data.resultType !== 'matrix') return <Empty title="This result cannot be drawn">Look at it as a table.</Empty>;
+    return <Graph shown={shown} panel={panel} />;
+}
+
+function Graph({ shown, panel }: { shown: Shown; panel: QueryPanel }) {
+    const { data } = shown.answer;
+    const frame = useFrame(data, shown.step);
+    if (data.result.length === 0) {
+        return (
+            <Empty title="No series in this time range">
+                The query is valid and matches nothing here. Check label values, or widen the range; <code>rate()</code> needs two samples inside its window.
+            </Empty>
+        );
+    }
+    return (
+        <Chart title={panel.expr} frame={frame} span={shown.span} unit="short" stacked={panel.stacked} height={graphHeight} legend="list" />
+    );
+}
+
+/** Built once an answer, not once a render. */
+function useFrame(data: QueryData, step: number) {
+    const built = useRef<{ data: QueryData; frame: ReturnType<typeof buildFrame> } | null>(null);
+    if (built.current?.data !== data) {
+        const matrix = data.resultType === 'matrix' ? data.result : [];
+        built.current = { data, frame: buildFrame([{ matrix }], step / 1000) };
+    }
+    return built.current.frame;
+}
