@@ -23,6 +23,8 @@ export interface PanelDef {
     /** `bars` shows the present as one bar a series: first query 0..1, second the free amount, third the whole. */
     kind?: 'lines' | 'bars';
     stacked?: boolean;
+    /** Names in the order to draw and list them, lowest first; others come after. */
+    order?: readonly string[];
     min?: number;
     max?: number;
 }

@@ -145,7 +145,11 @@ function frameOf(def: PanelDef, answers: readonly QueryData[], step: number): Fr
         const { expr: _, ...shape } = def.queries[i];
         return { ...shape, matrix: data.resultType === 'matrix' ? data.result : [] };
     });
-    return buildFrame(parts, step / 1000);
+    const frame = buildFrame(parts, step / 1000);
+    const { order } = def;
+    if (order === undefined) return frame;
+    const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+    return { ...frame, lines: [...frame.lines].sort((a, b) => rank(a.name) - rank(b.name)) };
 }
 
 function Body({ children }: { children: ComponentChildren }) {

@@ -53,9 +53,11 @@ function alpha(colour: string, share: number): string {
 }
 
 function axisNumber(unit: string, values: readonly number[]): string[] {
-    const texts = values.map((v) => formatRounded(unit, Math.abs(v)));
-    // Lines closer than three digits can tell apart would all read the same: print them in full instead.
-    return new Set(texts).size === texts.length ? texts : values.map((v) => String(Number(v.toPrecision(6))));
+    // What is mirrored below zero is not negative, only drawn the other way.
+    const sizes = values.map((v) => Math.abs(v));
+    const texts = sizes.map((v) => formatRounded(unit, v).replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, ''));
+    // Lines closer than three digits can tell apart would read the same: print them in full instead.
+    return new Set(texts).size === new Set(sizes).size ? texts : values.map((v) => String(Number(v.toPrecision(6))));
 }
 
 function valueAxis(unit: string): uPlot.Axis {
@@ -173,7 +175,7 @@ export function createPlot(host: HTMLElement, width: number, options: PlotOption
             {
                 width: currentWidth,
                 height: options.height,
-                padding: [8, 8, 0, 0],
+                padding: [8, 20, 0, 0],
                 legend: { show: false },
                 cursor: {
                     sync: { key: options.syncKey, setSeries: false },

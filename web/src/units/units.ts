@@ -126,17 +126,28 @@ export function formatParts(unit: string, value: number, decimals?: number): For
 
 /** `1.5 GiB`, `12%`, `3 ms`. */
 export function formatValue(unit: string, value: number | null, decimals?: number): string {
-    if (value === null) return '–';
-    const { text, suffix } = formatParts(unit, value, decimals);
-    if (suffix === '') return text;
-    return suffix === '%' || suffix === '°C' ? text + suffix : `${text} ${suffix}`;
+    return value === null ? '–' : join(formatParts(unit, value, decimals));
 }
 
-/** For a sentence that needs a rough number: three significant digits. */
+/** Decimals that leave about three significant digits, whatever the size of the number. */
+function roundedDecimals(size: number): number {
+    if (size >= 100 || Number.isInteger(size)) return 0;
+    if (size >= 10) return 1;
+    if (size >= 0.1) return 2;
+    return Math.min(9, 1 - Math.floor(Math.log10(size)));
+}
+
+export function roundedParts(unit: string, value: number): Formatted {
+    const size = Math.abs(Number(formatParts(unit, value).text));
+    return Number.isFinite(size) ? formatParts(unit, value, roundedDecimals(size)) : formatParts(unit, value);
+}
+
+/** For legends, tooltips and sentences: three significant digits, `4.17 GiB`. */
 export function formatRounded(unit: string, value: number | null): string {
-    if (value === null) return '–';
-    const { text } = formatParts(unit, value);
-    const digits = Math.abs(Number(text));
-    if (!Number.isFinite(digits)) return formatValue(unit, value);
-    return formatValue(unit, value, digits >= 100 || Number.isInteger(digits) ? 0 : digits >= 10 ? 1 : 2);
+    return value === null ? '–' : join(roundedParts(unit, value));
+}
+
+function join({ text, suffix }: Formatted): string {
+    if (suffix === '') return text;
+    return suffix === '%' || suffix === '°C' ? text + suffix : `${text} ${suffix}`;
 }

@@ -7,11 +7,10 @@ import { queryInstant, queryRange } from '../../api/client.ts';
 import { defaultScrapeInterval, scrapeInterval } from '../../api/scrape-interval.ts';
 import { useResource } from '../../api/resource.ts';
 import { Panel, type PanelContext } from '../../chart/panel.tsx';
-import { formatDuration } from '../../time/duration.ts';
 import { isLive, type Span } from '../../time/range.ts';
 import { currentSpan, range, refreshNow, tick } from '../../time/state.ts';
 import { chooseStep } from '../../time/step.ts';
-import { ErrorBox, Notice } from '../../ui/states.tsx';
+import { ErrorBox } from '../../ui/states.tsx';
 import { Select } from '../../ui/select.tsx';
 import { formatRounded } from '../../units/units.ts';
 import { params, updateParams } from '../../url-state/location.ts';
@@ -105,9 +104,9 @@ function Overview({ host, hosts, scrape }: { host: Host | undefined; hosts: read
                 )}
             </div>
             {fitted && (
-                <Notice kind="info">
-                    Data begins {formatDuration(Math.max(1000, Math.round((asked.to - (start.data ?? asked.to)) / 1000) * 1000))} ago; the charts show that part and widen to the chosen range as it fills.
-                </Notice>
+                <p class="since">
+                    Data begins {formatRounded('s', Math.max(1, Math.round((asked.to - (start.data ?? asked.to)) / 1000)))} ago: the charts show that part and widen to the chosen range as it fills.
+                </p>
             )}
             <div class="tiles">
                 {hostTiles.map((def) => (

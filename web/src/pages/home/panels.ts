@@ -36,6 +36,7 @@ export const hostPanels: readonly PanelDef[] = [
         help: 'Share of all cores that was busy, by what it was busy with. High iowait means waiting for disks, high steal means a crowded virtual machine host.',
         unit: 'percentunit',
         stacked: true,
+        order: ['user', 'system', 'iowait', 'nice', 'softirq', 'irq', 'steal'],
         min: 0,
         queries: [{ expr: 'avg by (mode) (rate(node_cpu_seconds_total{$host,mode!="idle"}[$window]))', legend: '{{mode}}' }],
     },

@@ -8,7 +8,7 @@ import { lastValue, type Column } from '../../chart/frame.ts';
 import { formatDuration } from '../../time/duration.ts';
 import { alignSpan, chooseStep, rateWindow } from '../../time/step.ts';
 import { tick } from '../../time/state.ts';
-import { formatParts } from '../../units/units.ts';
+import { roundedParts } from '../../units/units.ts';
 import { hrefTo } from '../../url-state/location.ts';
 import type { TileDef } from './panels.ts';
 
@@ -32,7 +32,7 @@ export function Tile({ def, context }: { def: TileDef; context: PanelContext }) 
         true,
     );
     const value = data === undefined ? null : lastValue(data);
-    const parts = value === null ? { text: '–', suffix: '' } : formatRoundedParts(def.unit, value);
+    const parts = value === null ? { text: '–', suffix: '' } : roundedParts(def.unit, value);
     const level = value === null ? '' : value >= (def.bad ?? Infinity) ? 'bad' : value >= (def.warn ?? Infinity) ? 'warn' : '';
     const href = hrefTo('query', (p) => {
         p.set('g0.expr', expr);
@@ -49,11 +49,6 @@ export function Tile({ def, context }: { def: TileDef; context: PanelContext }) 
             <Sparkline values={data ?? []} top={def.share === true ? 1 : undefined} />
         </a>
     );
-}
-
-function formatRoundedParts(unit: string, value: number) {
-    const exact = Math.abs(Number(formatParts(unit, value).text));
-    return formatParts(unit, value, exact >= 100 || exact === 0 ? 0 : exact >= 10 ? 1 : 2);
 }
 
 /** From zero to `top`, or to a little above the highest value. */
