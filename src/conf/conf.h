@@ -4,19 +4,20 @@
  *
  * A file is read against schema tables: every key of Prometheus' own files is known with its type,
  * default and limits, whether or not nunchi already does what it asks for. A key nobody knows is an
- * error, a valid key whose behaviour is not built yet is a warning (an error when `strict`), and the
- * first 20 errors are told with file, line, column, source line and a suggestion. A file with one
- * error is refused as a whole. The reference pages in docs/reference/ come from the same tables.
+ * error, a valid key whose behaviour is not built yet is a warning (an error when `strict`), and
+ * the first 20 errors are told with file, line, column, source line and a suggestion. A file with
+ * one error is refused as a whole. The reference pages in docs/reference/ come from the same
+ * tables.
  *
  *     struct conf_diags *diags = conf_diags_new();
  *     struct prom_config *c = conf_load_prometheus(&(struct conf_input){.path = path}, diags);
  *     conf_diags_print(diags, &out);
  *
  * A configuration owns all of its memory and is immutable once loaded: any thread may read it, and
- * conf_free gives it back. Durations are milliseconds, sizes bytes. A null value (`key:`) is the zero
- * value of its type, as in Go; where upstream reads zero as "inherit" or "default", it was already
- * replaced. Files named in a configuration are relative to the file that names them and made absolute
- * or relative to the working directory here.
+ * conf_free gives it back. Durations are milliseconds, sizes bytes. A null value (`key:`) is the
+ * zero value of its type, as in Go; where upstream reads zero as "inherit" or "default", it was
+ * already replaced. Files named in a configuration are relative to the file that names them and
+ * made absolute or relative to the working directory here.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -35,9 +36,9 @@ enum {
 /* ---- diagnostics ---- */
 
 struct conf_diag {
-    bool is_error; /* else a warning */
+    bool is_error;  /* else a warning */
     struct err err; /* file, position, message, hint */
-    str text;      /* of the whole file, for the source line; empty when the line holds a secret */
+    str text;       /* of the whole file, for the source line; empty when the line holds a secret */
 };
 
 /* What was found in one load; its text outlives the load. Owned by one thread. */
@@ -255,8 +256,8 @@ enum conf_kind {
     CONF_KIND_TLS,         /* a tls_config block alone */
 };
 
-/* Body of `nunchi check config`: loads the file, also asks whether the files it names are there, and
- * appends the diagnostics and a closing line. True when it may be used. */
+/* Body of `nunchi check config`: loads the file, also asks whether the files it names are there,
+ * and appends the diagnostics and a closing line. True when it may be used. */
 bool conf_check(const char *path, enum conf_kind kind, bool strict, struct strbuf *report);
 /* The same for a text, without looking for files. */
 bool conf_check_text(str text, const char *name, enum conf_kind kind, bool strict,

@@ -34,14 +34,10 @@ static const struct conf_row tls_rows[] = {
 #undef AT
 
 static const struct conf_rule tls_rules[] = {
-    {CONF_AT_MOST_ONE, "ca ca_file ca_ref"},
-    {CONF_AT_MOST_ONE, "cert cert_file cert_ref"},
-    {CONF_AT_MOST_ONE, "key key_file key_ref"},
-    {CONF_NEEDS, "cert key key_file key_ref"},
-    {CONF_NEEDS, "cert_file key key_file key_ref"},
-    {CONF_NEEDS, "key cert cert_file cert_ref"},
-    {CONF_NEEDS, "key_file cert cert_file cert_ref"},
-    {0},
+    {CONF_AT_MOST_ONE, "ca ca_file ca_ref"},          {CONF_AT_MOST_ONE, "cert cert_file cert_ref"},
+    {CONF_AT_MOST_ONE, "key key_file key_ref"},       {CONF_NEEDS, "cert key key_file key_ref"},
+    {CONF_NEEDS, "cert_file key key_file key_ref"},   {CONF_NEEDS, "key cert cert_file cert_ref"},
+    {CONF_NEEDS, "key_file cert cert_file cert_ref"}, {0},
 };
 
 static void check_tls(struct conf_reader *r, const struct yaml_node *map, void *obj)
@@ -127,8 +123,8 @@ static const struct conf_schema authorization_schema = {
     .help = "The Authorization header.",
 };
 
-static const char *const grant_types[] = {
-    "", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer", NULL};
+static const char *const grant_types[] = {"", "client_credentials",
+                                          "urn:ietf:params:oauth:grant-type:jwt-bearer", NULL};
 
 static const struct conf_row oauth2_rows[] = {
     {"client_id", CONF_STR, CONF_NOWHERE, .required = true, .help = "Client."},
@@ -188,13 +184,27 @@ const struct conf_schema conf_schema_http_headers = {
 
 bool conf_header_reserved(str name)
 {
-    static const char *const reserved[] = {
-        "Authorization", "Host", "Content-Encoding", "Content-Length", "Content-Type",
-        "User-Agent", "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-        "Www-Authenticate", "Accept-Encoding", "Transfer-Encoding", "Upgrade",
-        "X-Prometheus-Remote-Write-Version", "X-Prometheus-Remote-Read-Version",
-        "X-Prometheus-Scrape-Timeout-Seconds", "X-Amz-Date", "X-Amz-Security-Token",
-        "X-Amz-Content-Sha256", NULL};
+    static const char *const reserved[] = {"Authorization",
+                                           "Host",
+                                           "Content-Encoding",
+                                           "Content-Length",
+                                           "Content-Type",
+                                           "User-Agent",
+                                           "Connection",
+                                           "Keep-Alive",
+                                           "Proxy-Authenticate",
+                                           "Proxy-Authorization",
+                                           "Www-Authenticate",
+                                           "Accept-Encoding",
+                                           "Transfer-Encoding",
+                                           "Upgrade",
+                                           "X-Prometheus-Remote-Write-Version",
+                                           "X-Prometheus-Remote-Read-Version",
+                                           "X-Prometheus-Scrape-Timeout-Seconds",
+                                           "X-Amz-Date",
+                                           "X-Amz-Security-Token",
+                                           "X-Amz-Content-Sha256",
+                                           NULL};
     for (const char *const *h = reserved; *h; h++)
         if (str_eq_nocase(name, str_from_z(*h)))
             return true;

@@ -6,7 +6,10 @@
  */
 #include "conf/schema_int.h"
 
-#define KEY(key, type, ...) {key, type, CONF_NOWHERE, __VA_ARGS__}
+#define KEY(key, type, ...)                                                                        \
+    {                                                                                              \
+        key, type, CONF_NOWHERE, __VA_ARGS__                                                       \
+    }
 
 /* ---- alerting ---- */
 
@@ -25,7 +28,10 @@ static const struct conf_row sigv4_rows[] = {
 };
 static const struct conf_rule sigv4_rules[] = {{CONF_TOGETHER, "access_key secret_key"}, {0}};
 static const struct conf_schema sigv4_schema = {
-    .name = "sigv4", .rows = sigv4_rows, .rules = sigv4_rules, .pos_at = CONF_NOWHERE,
+    .name = "sigv4",
+    .rows = sigv4_rows,
+    .rules = sigv4_rules,
+    .pos_at = CONF_NOWHERE,
     .help = "Signing as AWS wants it.",
 };
 
@@ -50,8 +56,11 @@ static void check_alertmanager(struct conf_reader *r, const struct yaml_node *ma
         conf_targets_check(r, yaml_get(map, STR("static_configs")));
 }
 static const struct conf_schema alertmanager_schema = {
-    .name = "alertmanager_config", .rows = alertmanager_rows, .check = check_alertmanager,
-    .pos_at = CONF_NOWHERE, .help = "Alertmanagers that alerts are sent to.",
+    .name = "alertmanager_config",
+    .rows = alertmanager_rows,
+    .check = check_alertmanager,
+    .pos_at = CONF_NOWHERE,
+    .help = "Alertmanagers that alerts are sent to.",
 };
 static const struct conf_row alerting_rows[] = {
     KEY("alert_relabel_configs", CONF_LIST_STRUCT, .sub = &conf_schema_relabel,
@@ -60,7 +69,9 @@ static const struct conf_row alerting_rows[] = {
     {0},
 };
 const struct conf_schema conf_schema_alerting = {
-    .name = "alerting", .rows = alerting_rows, .pos_at = CONF_NOWHERE,
+    .name = "alerting",
+    .rows = alerting_rows,
+    .pos_at = CONF_NOWHERE,
     .help = "Where alerts go.",
 };
 
@@ -102,7 +113,10 @@ static void check_queue(struct conf_reader *r, const struct yaml_node *map, void
         conf_error(r, conf_pos(map, "min_backoff"), "\"min_backoff\" is above \"max_backoff\"");
 }
 static const struct conf_schema queue_schema = {
-    .name = "queue_config", .rows = queue_rows, .check = check_queue, .pos_at = CONF_NOWHERE,
+    .name = "queue_config",
+    .rows = queue_rows,
+    .check = check_queue,
+    .pos_at = CONF_NOWHERE,
     .help = "The queue in front of a remote store.",
 };
 
@@ -113,15 +127,18 @@ static const struct conf_row metadata_rows[] = {
     {0},
 };
 static const struct conf_schema metadata_schema = {
-    .name = "metadata_config", .rows = metadata_rows, .pos_at = CONF_NOWHERE,
+    .name = "metadata_config",
+    .rows = metadata_rows,
+    .pos_at = CONF_NOWHERE,
     .help = "Sending of metadata.",
 };
 
 static const struct conf_row azuread_identity_rows[] = {
     KEY("client_id", CONF_STR, .help = "Client."), {0}};
-static const struct conf_schema azuread_identity_schema = {
-    .name = "managed_identity", .rows = azuread_identity_rows, .pos_at = CONF_NOWHERE,
-    .help = "A managed identity."};
+static const struct conf_schema azuread_identity_schema = {.name = "managed_identity",
+                                                           .rows = azuread_identity_rows,
+                                                           .pos_at = CONF_NOWHERE,
+                                                           .help = "A managed identity."};
 static const struct conf_row azuread_oauth_rows[] = {
     KEY("client_id", CONF_STR, .help = "Client."),
     KEY("client_secret", CONF_SECRET, .help = "Secret."),
@@ -130,8 +147,8 @@ static const struct conf_row azuread_oauth_rows[] = {
 };
 static const struct conf_schema azuread_oauth_schema = {
     .name = "oauth", .rows = azuread_oauth_rows, .pos_at = CONF_NOWHERE, .help = "A client."};
-static const struct conf_row azuread_sdk_rows[] = {
-    KEY("tenant_id", CONF_STR, .help = "Tenant."), {0}};
+static const struct conf_row azuread_sdk_rows[] = {KEY("tenant_id", CONF_STR, .help = "Tenant."),
+                                                   {0}};
 static const struct conf_schema azuread_sdk_schema = {
     .name = "sdk", .rows = azuread_sdk_rows, .pos_at = CONF_NOWHERE, .help = "The SDK's own way."};
 static const struct conf_row azuread_workload_rows[] = {
@@ -140,9 +157,10 @@ static const struct conf_row azuread_workload_rows[] = {
     KEY("token_file_path", CONF_FILE, .help = "File with the token."),
     {0},
 };
-static const struct conf_schema azuread_workload_schema = {
-    .name = "workload_identity", .rows = azuread_workload_rows, .pos_at = CONF_NOWHERE,
-    .help = "A workload identity."};
+static const struct conf_schema azuread_workload_schema = {.name = "workload_identity",
+                                                           .rows = azuread_workload_rows,
+                                                           .pos_at = CONF_NOWHERE,
+                                                           .help = "A workload identity."};
 static const struct conf_row azuread_rows[] = {
     KEY("cloud", CONF_STR, "AzurePublic", .help = "Cloud."),
     KEY("managed_identity", CONF_STRUCT, .sub = &azuread_identity_schema, .help = "Identity."),
@@ -157,9 +175,10 @@ static const struct conf_schema azuread_schema = {
 
 static const struct conf_row google_iam_rows[] = {
     KEY("credentials_file", CONF_FILE, .help = "File with the credentials."), {0}};
-static const struct conf_schema google_iam_schema = {
-    .name = "google_iam", .rows = google_iam_rows, .pos_at = CONF_NOWHERE,
-    .help = "Tokens of Google IAM."};
+static const struct conf_schema google_iam_schema = {.name = "google_iam",
+                                                     .rows = google_iam_rows,
+                                                     .pos_at = CONF_NOWHERE,
+                                                     .help = "Tokens of Google IAM."};
 
 static const char *const write_messages[] = {"", "prometheus.WriteRequest",
                                              "io.prometheus.write.v2.Request", NULL};
@@ -198,8 +217,11 @@ static const struct conf_row remote_write_rows[] = {
 static const struct conf_rule remote_write_rules[] = {
     {CONF_AT_MOST_ONE, "basic_auth authorization oauth2 sigv4 azuread google_iam"}, {0}};
 const struct conf_schema conf_schema_remote_write = {
-    .name = "remote_write", .rows = remote_write_rows, .rules = remote_write_rules,
-    .check = check_remote_headers, .pos_at = CONF_NOWHERE,
+    .name = "remote_write",
+    .rows = remote_write_rows,
+    .rules = remote_write_rules,
+    .check = check_remote_headers,
+    .pos_at = CONF_NOWHERE,
     .help = "A store that every sample is also sent to.",
 };
 
@@ -216,15 +238,21 @@ static const struct conf_row remote_read_rows[] = {
     {0},
 };
 const struct conf_schema conf_schema_remote_read = {
-    .name = "remote_read", .rows = remote_read_rows, .check = check_remote_headers,
-    .pos_at = CONF_NOWHERE, .help = "A store that queries also read.",
+    .name = "remote_read",
+    .rows = remote_read_rows,
+    .check = check_remote_headers,
+    .pos_at = CONF_NOWHERE,
+    .help = "A store that queries also read.",
 };
 
 /* ---- otlp ---- */
 
-static const char *const otlp_strategies[] = {
-    "", "UnderscoreEscapingWithSuffixes", "NoUTF8EscapingWithSuffixes",
-    "UnderscoreEscapingWithoutSuffixes", "NoTranslation", NULL};
+static const char *const otlp_strategies[] = {"",
+                                              "UnderscoreEscapingWithSuffixes",
+                                              "NoUTF8EscapingWithSuffixes",
+                                              "UnderscoreEscapingWithoutSuffixes",
+                                              "NoTranslation",
+                                              NULL};
 
 static const struct conf_row otlp_rows[] = {
     KEY("promote_resource_attributes", CONF_LIST_STR, .help = "Attributes that become labels."),
@@ -269,8 +297,12 @@ static void check_otlp(struct conf_reader *r, const struct yaml_node *map, void 
     check_attributes(r, map, "ignore_resource_attributes");
 }
 const struct conf_schema conf_schema_otlp = {
-    .name = "otlp", .rows = otlp_rows, .rules = otlp_rules, .check = check_otlp,
-    .pos_at = CONF_NOWHERE, .help = "How OTLP metrics become series.",
+    .name = "otlp",
+    .rows = otlp_rows,
+    .rules = otlp_rules,
+    .check = check_otlp,
+    .pos_at = CONF_NOWHERE,
+    .help = "How OTLP metrics become series.",
 };
 
 /* ---- storage, tracing, runtime ---- */
@@ -328,8 +360,11 @@ static const struct conf_row tracing_rows[] = {
     {0},
 };
 const struct conf_schema conf_schema_tracing = {
-    .name = "tracing", .rows = tracing_rows, .check = check_remote_headers,
-    .pos_at = CONF_NOWHERE, .help = "Traces of the server itself.",
+    .name = "tracing",
+    .rows = tracing_rows,
+    .check = check_remote_headers,
+    .pos_at = CONF_NOWHERE,
+    .help = "Traces of the server itself.",
 };
 
 static const struct conf_row runtime_rows[] = {

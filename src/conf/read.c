@@ -15,7 +15,8 @@ static const struct conf_row *row_in(const struct conf_schema *s, str key, size_
                 return row;
             continue;
         }
-        size_t inner = *at == CONF_NOWHERE || row->at == CONF_NOWHERE ? CONF_NOWHERE : *at + row->at;
+        size_t inner =
+            *at == CONF_NOWHERE || row->at == CONF_NOWHERE ? CONF_NOWHERE : *at + row->at;
         const struct conf_row *found = row_in(row->sub, key, &inner);
         if (found) {
             *at = inner;
@@ -127,8 +128,8 @@ static bool expect(struct conf_reader *r, const struct conf_row *row, const stru
 {
     if (pair->value->kind == kind)
         return true;
-    return conf_error(r, pair->pos, "\"%s\" must be a %s, not a %s", row->key,
-                      yaml_kind_name(kind), yaml_kind_name(pair->value->kind));
+    return conf_error(r, pair->pos, "\"%s\" must be a %s, not a %s", row->key, yaml_kind_name(kind),
+                      yaml_kind_name(pair->value->kind));
 }
 
 static bool read_scalars(struct conf_reader *r, const struct conf_row *row,

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * relabel_config: the keys, and the refusals of upstream's relabel.Config.Validate. What a rule does
- * is model/relabel.h.
+ * relabel_config: the keys, and the refusals of upstream's relabel.Config.Validate. What a rule
+ * does is model/relabel.h.
  */
 #include "conf/schema_int.h"
 
-static const char *const actions[] = {"",          "replace",   "keep",      "drop",
-                                      "hashmod",   "labelmap",  "labeldrop", "labelkeep",
-                                      "lowercase", "uppercase", "keepequal", "dropequal",
-                                      NULL};
+static const char *const actions[] = {
+    "",          "replace",   "keep",      "drop",      "hashmod",   "labelmap", "labeldrop",
+    "labelkeep", "lowercase", "uppercase", "keepequal", "dropequal", NULL};
 
 #define AT(member) offsetof(struct conf_relabel, member)
 static const struct conf_row relabel_rows[] = {
@@ -106,7 +105,8 @@ static size_t reference_len(str s)
     return i + braces;
 }
 
-/* [a-zA-Z_][a-zA-Z0-9_]*, of which any part may be $1, $name or ${name} when `references` is set. */
+/* [a-zA-Z_][a-zA-Z0-9_]*, of which any part may be $1, $name or ${name} when `references` is set.
+ */
 static bool is_identifier(str s, bool references)
 {
     for (size_t i = 0; i < s.n;) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Schema tables and the reader that fills structs from them. A schema lists the keys of one mapping;
- * a row says the key's type, where the value goes, its default and limits, and whether anything acts
- * on it. Rules between keys are rows too; what they cannot say is the schema's `check` function.
+ * Schema tables and the reader that fills structs from them. A schema lists the keys of one
+ * mapping; a row says the key's type, where the value goes, its default and limits, and whether
+ * anything acts on it. Rules between keys are rows too; what they cannot say is the schema's
+ * `check` function.
  */
 #ifndef CONF_SCHEMA_INT_H
 #define CONF_SCHEMA_INT_H
@@ -36,18 +37,18 @@ enum conf_type {
     CONF_LIST_FILE,
     CONF_LIST_LABEL,
     CONF_LIST_SECRET,
-    CONF_LIST_ENUM,   /* CONF_LIST(int) */
-    CONF_MAP_STR,     /* CONF_LIST(struct conf_pair) */
-    CONF_MAP_SECRET,  /* the same in memory, values hidden */
-    CONF_MAP_LABELS,  /* the same, names are label names */
-    CONF_MAP_LIST,    /* CONF_LIST(struct conf_named_list) */
-    CONF_MAP_STRUCT,  /* CONF_LIST(struct) whose first member is the name, a str */
-    CONF_ANY,         /* anything; read by the schema's check */
+    CONF_LIST_ENUM,  /* CONF_LIST(int) */
+    CONF_MAP_STR,    /* CONF_LIST(struct conf_pair) */
+    CONF_MAP_SECRET, /* the same in memory, values hidden */
+    CONF_MAP_LABELS, /* the same, names are label names */
+    CONF_MAP_LIST,   /* CONF_LIST(struct conf_named_list) */
+    CONF_MAP_STRUCT, /* CONF_LIST(struct) whose first member is the name, a str */
+    CONF_ANY,        /* anything; read by the schema's check */
 };
 
 enum conf_status {
     CONF_BUILT,
-    CONF_LATER,   /* valid upstream, nothing acts on it yet: a warning */
+    CONF_LATER,      /* valid upstream, nothing acts on it yet: a warning */
     CONF_NO_MEANING, /* valid upstream, about something nunchi has not got; no warning */
 };
 
@@ -58,11 +59,11 @@ struct conf_schema;
 struct conf_row {
     const char *key;
     enum conf_type type;
-    size_t at; /* CONF_NOWHERE: checked, not kept */
+    size_t at;       /* CONF_NOWHERE: checked, not kept */
     const char *def; /* as it would be written; NULL: the zero value */
     const struct conf_schema *sub;
     const char *const *names; /* of an enum, "" for a value that cannot be written; NULL ends */
-    double min, max; /* of numbers; both 0: none */
+    double min, max;          /* of numbers; both 0: none */
     enum conf_status status;
     bool required; /* written and not empty */
     const char *help;
@@ -98,7 +99,7 @@ struct conf_reader {
     str file, text; /* being read; text in the diagnostics' arena */
     str dir;        /* that relative file names are relative to; empty: the working directory */
     bool strict;
-    int quiet;      /* > 0: inside a block that is not built, which was said already */
+    int quiet;          /* > 0: inside a block that is not built, which was said already */
     struct map secrets; /* addresses of secret scalars of this file, for the printer */
 };
 
@@ -177,8 +178,8 @@ extern const struct conf_schema conf_schema_alerting, conf_schema_remote_write,
     conf_schema_remote_read, conf_schema_otlp, conf_schema_storage, conf_schema_tracing,
     conf_schema_runtime;
 extern const struct conf_schema conf_schema_nunchi;
-extern const char *const conf_protocol_names[], *const conf_name_scheme_names[],
-    *const conf_escaping_names[], *const conf_url_scheme_names[];
+extern const char *const conf_protocol_names[],
+    *const conf_name_scheme_names[], *const conf_escaping_names[], *const conf_url_scheme_names[];
 
 bool conf_header_reserved(str name);
 /* What Validate of upstream's relabel.Config refuses. `legacy`: names must be identifiers. */

@@ -47,8 +47,9 @@ void conf_targets_check(struct conf_reader *r, const struct yaml_node *list)
         for (size_t j = 0; j < targets->n; j++) {
             const struct yaml_node *t = targets->items[j];
             if (t->kind == YAML_SCALAR && str_index(t->value, '/') >= 0)
-                conf_error_hint(r, t->pos, "write host:port, and the rest as scheme, metrics_path "
-                                           "and params",
+                conf_error_hint(r, t->pos,
+                                "write host:port, and the rest as scheme, metrics_path "
+                                "and params",
                                 "\"%.*s\" is not a host and port", STR_ARG(t->value));
         }
     }
@@ -58,7 +59,9 @@ void conf_targets_check(struct conf_reader *r, const struct yaml_node *list)
 
 #define AT(member) offsetof(struct conf_limits, member)
 static const struct conf_row limit_rows[] = {
-    {"body_size_limit", CONF_SIZE, AT(body_bytes), .help = "Bytes of an uncompressed body; more fails the scrape. 0: no limit but the 64MB every body has."},
+    {"body_size_limit", CONF_SIZE, AT(body_bytes),
+     .help = "Bytes of an uncompressed body; more fails the scrape. 0: no limit but the 64MB every "
+             "body has."},
     {"sample_limit", CONF_INT, AT(samples), .min = 0, .max = 1e15,
      .help = "Samples of one scrape after relabelling; more fails the scrape. 0: no limit."},
     {"target_limit", CONF_INT, AT(targets), .min = 0, .max = 1e15,
@@ -105,15 +108,18 @@ const struct conf_schema conf_schema_native = {
 #define AT(member) offsetof(struct conf_scrape, member)
 static const struct conf_row scrape_rows[] = {
     {"job_name", CONF_STR, AT(job_name), .required = true, .help = "Value of the label `job`."},
-    {"scrape_interval", CONF_DURATION, AT(interval_ms), .help = "How often; of `global` unless written."},
+    {"scrape_interval", CONF_DURATION, AT(interval_ms),
+     .help = "How often; of `global` unless written."},
     {"scrape_timeout", CONF_DURATION, AT(timeout_ms),
      .help = "How long one scrape may take; at most the interval; of `global` unless written."},
     {"metrics_path", CONF_STR, AT(metrics_path), "/metrics", .help = "Path to ask for."},
     {"scheme", CONF_ENUM, AT(scheme), "http", .names = conf_url_scheme_names, .help = "Protocol."},
     {"params", CONF_MAP_LIST, AT(params), .help = "URL parameters, each with a list of values."},
     {"honor_labels", CONF_BOOL, AT(honor_labels), "false",
-     .help = "Keep scraped labels that clash with those of the target; else they get the prefix `exported_`."},
-    {"honor_timestamps", CONF_BOOL, AT(honor_timestamps), "true", .help = "Keep timestamps that the target writes."},
+     .help = "Keep scraped labels that clash with those of the target; else they get the prefix "
+             "`exported_`."},
+    {"honor_timestamps", CONF_BOOL, AT(honor_timestamps), "true",
+     .help = "Keep timestamps that the target writes."},
     {"track_timestamps_staleness", CONF_BOOL, AT(track_timestamps_staleness), "false",
      .help = "Write staleness markers also for series with timestamps of their own."},
     {"enable_compression", CONF_BOOL, AT(enable_compression), "true", .help = "Ask for gzip."},
@@ -122,7 +128,8 @@ static const struct conf_row scrape_rows[] = {
     {"scrape_protocols", CONF_LIST_ENUM, AT(protocols), .names = conf_protocol_names,
      .help = "Formats to ask for, most wanted first."},
     {"fallback_scrape_protocol", CONF_ENUM, AT(fallback_protocol), .names = conf_protocol_names,
-     .help = "Format of a body whose Content-Type is missing or unknown; without it such a scrape fails."},
+     .help = "Format of a body whose Content-Type is missing or unknown; without it such a scrape "
+             "fails."},
     {"metric_name_validation_scheme", CONF_ENUM, AT(name_scheme), .names = conf_name_scheme_names,
      .help = "`legacy`: names must be identifiers."},
     {"metric_name_escaping_scheme", CONF_ENUM, AT(escaping), .names = conf_escaping_names,

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Service discovery: the keys of every mechanism of Prometheus, checked so that a file made for it is
- * judged as it judges it. Discovery itself is built one mechanism at a time in scrape/discovery/;
- * until then each of these blocks is a warning.
+ * Service discovery: the keys of every mechanism of Prometheus, checked so that a file made for it
+ * is judged as it judges it. Discovery itself is built one mechanism at a time in
+ * scrape/discovery/; until then each of these blocks is a warning.
  */
 #include "conf/schema_int.h"
 
-#define KEY(key, type, ...) {key, type, CONF_NOWHERE, .help = "", __VA_ARGS__}
+#define KEY(key, type, ...)                                                                        \
+    {                                                                                              \
+        key, type, CONF_NOWHERE, __VA_ARGS__                                                       \
+    }
 #define STRS(key) KEY(key, CONF_LIST_STR)
 #define TEXT(key) KEY(key, CONF_STR)
 #define NEED(key) KEY(key, CONF_STR, .required = true)
@@ -15,7 +18,10 @@
 #define PORT KEY("port", CONF_INT, .min = 0, .max = 65535)
 #define REFRESH KEY("refresh_interval", CONF_DURATION)
 #define TLS KEY("tls_config", CONF_STRUCT, .sub = &conf_schema_tls)
-#define HTTP {.type = CONF_INLINE, .at = CONF_NOWHERE, .sub = &conf_schema_http}
+#define HTTP                                                                                       \
+    {                                                                                              \
+        .type = CONF_INLINE, .at = CONF_NOWHERE, .sub = &conf_schema_http                          \
+    }
 #define ROWS(name, ...) static const struct conf_row name##_rows[] = {__VA_ARGS__, {0}}
 #define RULES(name, ...) static const struct conf_rule name##_rules[] = {__VA_ARGS__, {0}}
 #define SCHEMA(id, ...)                                                                            \
@@ -122,9 +128,9 @@ static void check_k8s_selectors(struct conf_reader *r, const struct yaml_node *m
 
 static bool has_http_config(const struct yaml_node *map)
 {
-    static const char *const keys[] = {"basic_auth", "authorization", "oauth2", "bearer_token",
-                                       "bearer_token_file", "tls_config", "proxy_url",
-                                       "http_headers", NULL};
+    static const char *const keys[] = {"basic_auth",   "authorization",     "oauth2",
+                                       "bearer_token", "bearer_token_file", "tls_config",
+                                       "proxy_url",    "http_headers",      NULL};
     for (const char *const *k = keys; *k; k++)
         if (conf_has(map, *k))
             return true;
@@ -134,8 +140,8 @@ static bool has_http_config(const struct yaml_node *map)
 static void check_kubernetes_sd(struct conf_reader *r, const struct yaml_node *map, void *obj)
 {
     bool api = conf_has(map, "api_server"), kubeconfig = conf_has(map, "kubeconfig_file");
-    bool own = str_eqz(conf_text(yaml_get(map, STR("namespaces")), "own_namespace", STR("")),
-                       "true");
+    bool own =
+        str_eqz(conf_text(yaml_get(map, STR("namespaces")), "own_namespace", STR("")), "true");
     if (api && kubeconfig)
         conf_error(r, conf_pos(map, "kubeconfig_file"),
                    "\"kubeconfig_file\" and \"api_server\" exclude each other");
@@ -152,7 +158,8 @@ static void check_kubernetes_sd(struct conf_reader *r, const struct yaml_node *m
 }
 ROWS(kubernetes_sd, KEY("api_server", CONF_URL),
      KEY("role", CONF_ENUM, "", .names = k8s_roles, .required = true),
-     KEY("kubeconfig_file", CONF_FILE), KEY("namespaces", CONF_STRUCT, .sub = &k8s_namespaces_schema),
+     KEY("kubeconfig_file", CONF_FILE),
+     KEY("namespaces", CONF_STRUCT, .sub = &k8s_namespaces_schema),
      KEY("selectors", CONF_LIST_STRUCT, .sub = &k8s_selector_schema),
      KEY("attach_metadata", CONF_STRUCT, .sub = &k8s_attach_schema), HTTP);
 SCHEMA(kubernetes_sd, .check = check_kubernetes_sd);
@@ -162,8 +169,9 @@ SCHEMA(kubernetes_sd, .check = check_kubernetes_sd);
 ROWS(sd_filter, NEED("name"), KEY("values", CONF_LIST_STR, .required = true));
 SCHEMA(sd_filter);
 #define FILTERS KEY("filters", CONF_LIST_STRUCT, .sub = &sd_filter_schema)
-#define AWS TEXT("endpoint"), TEXT("region"), TEXT("access_key"), HIDE("secret_key"),              \
-            TEXT("profile"), TEXT("role_arn"), TEXT("external_id"), PORT, REFRESH, HTTP
+#define AWS                                                                                        \
+    TEXT("endpoint"), TEXT("region"), TEXT("access_key"), HIDE("secret_key"), TEXT("profile"),     \
+        TEXT("role_arn"), TEXT("external_id"), PORT, REFRESH, HTTP
 RULES(aws_keys, {CONF_TOGETHER, "access_key secret_key"});
 
 ROWS(ec2_sd, FILTERS, AWS);
@@ -257,8 +265,8 @@ ROWS(stackit_sd, TEXT("project"), TEXT("region"), KEY("endpoint", CONF_URL),
 SCHEMA(stackit_sd);
 NAMES(triton_roles, "container", "cn");
 ROWS(triton_sd, NEED("account"), NEED("dns_suffix"), NEED("endpoint"), STRS("groups"),
-     KEY("role", CONF_ENUM, "container", .names = triton_roles), KEY("version", CONF_INT), TLS, PORT,
-     REFRESH);
+     KEY("role", CONF_ENUM, "container", .names = triton_roles), KEY("version", CONF_INT), TLS,
+     PORT, REFRESH);
 SCHEMA(triton_sd);
 ROWS(vultr_sd, PORT, REFRESH, HTTP);
 SCHEMA(vultr_sd);
@@ -286,7 +294,8 @@ ROWS(kuma_sd, KEY("server", CONF_URL, .required = true), TEXT("client_id"),
 SCHEMA(kuma_sd);
 RULES(marathon_sd, {CONF_AT_MOST_ONE, "auth_token auth_token_file"},
       {CONF_AT_MOST_ONE, "auth_token basic_auth bearer_token bearer_token_file authorization"},
-      {CONF_AT_MOST_ONE, "auth_token_file basic_auth bearer_token bearer_token_file authorization"});
+      {CONF_AT_MOST_ONE,
+       "auth_token_file basic_auth bearer_token bearer_token_file authorization"});
 ROWS(marathon_sd, KEY("servers", CONF_LIST_STR, .required = true), HIDE("auth_token"),
      KEY("auth_token_file", CONF_FILE), REFRESH, HTTP);
 SCHEMA(marathon_sd, .rules = marathon_sd_rules);
@@ -304,11 +313,16 @@ ROWS(zookeeper_sd, KEY("servers", CONF_LIST_STR, .required = true),
 SCHEMA(zookeeper_sd);
 
 #define SD(id)                                                                                     \
-    {#id "_sd_configs", CONF_LIST_STRUCT, CONF_NOWHERE, .sub = &id##_sd_schema,                    \
-     .status = CONF_LATER, .help = "Targets found by " #id "."}
+    {                                                                                              \
+#id "_sd_configs", CONF_LIST_STRUCT, CONF_NOWHERE,                                         \
+            .sub = &id##_sd_schema, .status = CONF_LATER, .help = "Targets found by " #id "."      \
+    }
 #define SD_ZOOKEEPER(key)                                                                          \
-    {key "_sd_configs", CONF_LIST_STRUCT, CONF_NOWHERE, .sub = &zookeeper_sd_schema,               \
-     .status = CONF_LATER, .help = "Targets found in ZooKeeper by " key "."}
+    {                                                                                              \
+        key "_sd_configs", CONF_LIST_STRUCT, CONF_NOWHERE,                                         \
+            .sub = &zookeeper_sd_schema, .status = CONF_LATER,                                     \
+            .help = "Targets found in ZooKeeper by " key "."                                       \
+    }
 
 ROWS(sd, SD(file), SD(http), SD(dns), SD(kubernetes), SD(consul), SD(docker), SD(dockerswarm),
      SD(aws), SD(ec2), SD(ecs), SD(lightsail), SD(msk), SD(rds), SD(elasticache), SD(azure),

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a path or a text to a tree: reading, the folder that names are relative to, YAML. */
+#include <stdio.h>
+
+#include "conf/schema_int.h"
+#include "sys/file.h"
+
+static str dir_of(str path)
+{
+    for (size_t i = path.n; i > 0; i--)
+        if (path.p[i - 1] == '/')
+            return str_sub(path, 0, i == 1 ? 1 : i - 1);
+    return (str){0};
+}
+
+static bool told(struct conf_reader *r, struct err *e)
+{
+    if (!e->file[0])
+        snprintf(e->file, sizeof e->file, "%.*s", STR_ARG(r->file));
+    conf_diags_add(r->diags, true, e, r->text);
+    return false;
+}
+
+bool conf_open(struct conf_reader *r, const struct conf_input *in, struct yaml_node **root)
+{
+    struct err e = {0};
+    r->file = conf_diags_keep(r->diags, in->path ? str_from_z(in->path) : STR("<text>"));
+    r->dir = in->path ? dir_of(r->file) : (str){0};
+    r->strict = in->strict;
+    str text = in->text;
+    if (!text.p && !file_read(in->path, CONF_BYTES_MAX, r->arena, &text, &e)) {
+        e.file[0] = 0;
+        return told(r, &e);
+    }
+    if (text.n > CONF_BYTES_MAX)
+        return conf_error(r, (struct pos){0}, "larger than %d bytes", CONF_BYTES_MAX);
+    r->text = conf_diags_keep(r->diags, text);
+    if (!yaml_parse(r->text, r->arena, root, &e))
+        return told(r, &e);
+    return true;
+}
+
+void conf_reader_fini(struct conf_reader *r)
+{
+    map_fini(&r->secrets);
+}
