@@ -35,7 +35,7 @@ static const struct {
     {SCRAPE "    params: {a: b}\n", "sequence"},
     {SCRAPE "    static_configs: [{targets: ['http://a']}]\n", "not a host and port"},
     {SCRAPE "    basic_auth: {username: a, password: b}\n    bearer_token: c\n", "at most one"},
-    {SCRAPE "    authorization: {type: Basic}\n", "basic_auth"},
+    {SCRAPE "    authorization: {type: Basic}\n", "must not be"},
     {SCRAPE "    tls_config: {cert_file: a}\n", "needs"},
     {SCRAPE "    http_headers: {User-Agent: {values: [a]}}\n", "set by nunchi"},
     {SCRAPE "    relabel_configs: [{action: hashmod, target_label: a}]\n", "modulus"},

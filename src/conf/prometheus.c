@@ -110,12 +110,26 @@ static void check_globs(struct conf_reader *r, const struct yaml_node *map, cons
     }
 }
 
+/* Names that OTLP leaves as they are need the UTF-8 scheme. */
+static void check_otlp_names(struct conf_reader *r, const struct yaml_node *map, const prom *c)
+{
+    const struct yaml_node *otlp = yaml_get(map, STR("otlp"));
+    str strategy = conf_text(otlp, "translation_strategy", STR(""));
+    bool keeps_names =
+        str_eqz(strategy, "NoUTF8EscapingWithSuffixes") || str_eqz(strategy, "NoTranslation");
+    if (keeps_names && c->global.name_scheme == CONF_NAMES_LEGACY)
+        conf_error(r, conf_pos(otlp, "translation_strategy"),
+                   "\"translation_strategy\" %.*s needs \"metric_name_validation_scheme\" utf8",
+                   STR_ARG(strategy));
+}
+
 static void check_prometheus(struct conf_reader *r, const struct yaml_node *map, void *obj)
 {
     check_globs(r, map, "rule_files");
     check_globs(r, map, "scrape_config_files");
     check_names(r, map, "remote_write");
     check_names(r, map, "remote_read");
+    check_otlp_names(r, map, obj);
 }
 
 const struct conf_schema conf_schema_prometheus = {

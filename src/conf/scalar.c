@@ -20,6 +20,16 @@ void conf_mark_secret(struct conf_reader *r, const struct yaml_node *node)
     conf_diags_hide(r->diags, r->text, node->pos.line);
 }
 
+/* Whatever was written in place of a secret may be one. */
+static void hide_tree(struct conf_reader *r, const struct yaml_node *node)
+{
+    conf_diags_hide(r->diags, r->text, node->pos.line);
+    for (size_t i = 0; node->kind == YAML_SEQUENCE && i < node->n; i++)
+        hide_tree(r, node->items[i]);
+    for (size_t i = 0; node->kind == YAML_MAPPING && i < node->n; i++)
+        hide_tree(r, node->pairs[i].value);
+}
+
 str conf_join_path(struct arena *a, str dir, str path)
 {
     if (dir.n == 0 || path.n == 0 || path.p[0] == '/')
@@ -280,6 +290,8 @@ static bool read_null(struct conf_reader *r, const struct conf_row *row, enum co
 bool conf_scalar(struct conf_reader *r, const struct conf_row *row, enum conf_type type,
                  const struct yaml_node *node, struct pos pos, void *dst)
 {
+    if (type == CONF_SECRET && node->kind != YAML_SCALAR)
+        hide_tree(r, node);
     if (node->kind != YAML_SCALAR)
         return wrong_type(r, row, node, pos, "a single value");
     if (str_eqz(node->tag, "tag:yaml.org,2002:binary"))
