@@ -42,6 +42,6 @@
         (v)->n = (v)->cap = 0;                                                                     \
     } while (0)
 
-#define VEC_EACH(it, v) for (__typeof__((v)->at) it = (v)->at; it != (v)->at + (v)->n; it++)
+#define VEC_EACH(it, v) for (__typeof__(*(v)->at) *it = (v)->at; it != (v)->at + (v)->n; it++)
 
 #endif
