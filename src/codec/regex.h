@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Regular expressions of everything that Prometheus and Alertmanager define: RE2, linear time.
- * `(?<name>` is read as `(?P<name>`. A compiled expression is immutable and may be shared by threads.
+ * `(?<name>` is read as `(?P<name>`. A compiled expression is immutable and may be shared by
+ * threads.
  *
  * Fast paths: an expression that is only literals (`a|b|c`, `foo.*`, `.*`, `.+`) never reaches RE2.
  */
@@ -27,7 +28,7 @@ bool regex_test(const struct regex *re, str text);
 /* Groups of the first match, 0 is the whole; `groups_n` of them are filled (views into text; p NULL
  * for a group that took no part). False: no match. */
 bool regex_match(const struct regex *re, str text, str *groups, size_t groups_n);
-size_t regex_groups(const struct regex *re);       /* capturing groups, without group 0 */
+size_t regex_groups(const struct regex *re); /* capturing groups, without group 0 */
 /* Number of the group with this name; -1 when there is none. */
 int regex_group_named(const struct regex *re, str name);
 
