@@ -64,6 +64,7 @@ uint64_t labels_hash(struct labels ls)
         need += ls.at[i].name.n + ls.at[i].value.n + 2;
 
     char stack[HASH_STACK_BYTES];
+    stack[0] = 0; /* the empty set hashes no bytes, which compilers cannot see */
     char *buf = need <= sizeof stack ? stack : mem_alloc(need);
     char *at = buf;
     for (size_t i = 0; i < ls.n; i++)

@@ -40,6 +40,7 @@ struct batch_result {
     size_t conflicting;   /* same time, other value: dropped, the first one stays */
     size_t out_of_bounds; /* older than what the store still takes */
     size_t refused;       /* of new series over the memory budget */
+    size_t invalid;       /* of series that break a limit on labels, dropped at the write door */
     struct err first;     /* why the first sample that was not stored was not; kind NONE: none */
 };
 

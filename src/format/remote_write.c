@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * WriteRequest{1: TimeSeries, 3: MetricMetadata}, TimeSeries{1: Label, 2: Sample, 3: Exemplar,
+ * 4: Histogram}, Label{1: name, 2: value}, Sample{1: double value, 2: int64 ms}, MetricMetadata{1:
+ * type, 2: family, 4: help, 5: unit}.
+ *
+ * One pass over the top level counts the series; then each is read into a scratch array of labels,
+ * checked, sorted if need be, hashed and copied. Unknown fields are skipped, groups are refused.
+ */
+#include "format/remote_write.h"
+
+#include <assert.h>
+
+#include "sys/self.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fixed fields are copied as they are");
+
+const struct remote_write_limits remote_write_default_limits = {
+    .series_max = 200000,
+    .samples_max = 2000000,
+    .metadata_max = 100000,
+    .labels_max = 64,
+    .label_name_bytes_max = 512,
+    .label_value_bytes_max = 8192,
+};
+
+enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+struct field {
+    uint32_t number;
+    enum wire wire;
+    uint64_t v; /* varint or fixed */
+    bytes b;    /* of WIRE_BYTES */
+};
+
+static bool read_varint(bytes *in, uint64_t *out)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < in->n && i < 10; i++) {
+        v |= (uint64_t)(in->p[i] & 0x7f) << (7 * i);
+        if (in->p[i] < 0x80) {
+            in->p += i + 1;
+            in->n -= i + 1;
+            *out = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take(bytes *in, size_t n, bytes *out)
+{
+    if (n > in->n)
+        return false;
+    *out = bytes_of(in->p, n);
+    in->p += n;
+    in->n -= n;
+    return true;
+}
+
+/* The next field; false when the bytes are no field. */
+static bool next_field(bytes *in, struct field *f)
+{
+    uint64_t key, len;
+    if (in->n && in->p[0] < 0x80) { /* field numbers up to 15: all of ours */
+        key = in->p[0];
+        in->p++;
+        in->n--;
+    } else if (!read_varint(in, &key)) {
+        return false;
+    }
+    f->number = key >> 3 > UINT32_MAX ? UINT32_MAX : (uint32_t)(key >> 3);
+    f->wire = (enum wire)(key & 7);
+    if (f->number == 0)
+        return false;
+    switch (f->wire) {
+    case WIRE_VARINT:
+        return read_varint(in, &f->v);
+    case WIRE_FIXED64:
+        if (!take(in, 8, &f->b))
+            return false;
+        memcpy(&f->v, f->b.p, 8);
+        return true;
+    case WIRE_FIXED32:
+        f->v = 0;
+        return take(in, 4, &f->b);
+    case WIRE_BYTES:
+        return read_varint(in, &len) && len <= in->n && take(in, (size_t)len, &f->b);
+    }
+    return false;
+}
+
+struct reader {
+    const struct remote_write_limits *limits;
+    struct batch *b;
+    struct remote_write_skipped *skipped;
+    struct label *scratch; /* labels_max of them */
+    size_t samples_cap;
+    size_t series_seen; /* for messages: which one, from 0 */
+    struct err *err;
+};
+
+static bool broken(struct reader *r, const char *what)
+{
+    return err_set(r->err, ERR_INVALID, "remote write: malformed %s at series %zu", what,
+                   r->series_seen);
+}
+
+static bool over(struct reader *r, const char *what, size_t limit)
+{
+    return err_set(r->err, ERR_LIMIT, "remote write: series %zu: more than %zu %s allow",
+                   r->series_seen, limit, what);
+}
+
+static bool count_top(struct reader *r, bytes body, size_t *series_n, size_t *metadata_n)
+{
+    struct field f;
+    *series_n = *metadata_n = 0;
+    while (body.n) {
+        if (!next_field(&body, &f))
+            return err_set(r->err, ERR_INVALID, "remote write: the body is no WriteRequest");
+        bool ours = f.number == 1 || f.number == 3;
+        if (ours && f.wire != WIRE_BYTES)
+            return err_set(r->err, ERR_INVALID, "remote write: the body is no WriteRequest");
+        *series_n += f.number == 1;
+        *metadata_n += f.number == 3;
+    }
+    if (*series_n > r->limits->series_max)
+        return err_set(r->err, ERR_LIMIT,
+                       "remote write: %zu series in one request, series_max allows %zu", *series_n,
+                       r->limits->series_max);
+    if (*metadata_n > r->limits->metadata_max)
+        return err_set(r->err, ERR_LIMIT,
+                       "remote write: %zu metadata in one request, metadata_max allows %zu",
+                       *metadata_n, r->limits->metadata_max);
+    return true;
+}
+
+static bool read_label(struct reader *r, bytes in, struct label *out)
+{
+    struct field f;
+    *out = (struct label){STR(""), STR("")};
+    while (in.n) {
+        if (!next_field(&in, &f))
+            return broken(r, "label");
+        if (f.number > 2)
+            continue;
+        if (f.wire != WIRE_BYTES)
+            return broken(r, "label");
+        *(f.number == 1 ? &out->name : &out->value) = str_from_bytes(f.b);
+    }
+    if (out->name.n > r->limits->label_name_bytes_max)
+        return over(r, "bytes of a label name label_name_bytes_max",
+                    r->limits->label_name_bytes_max);
+    if (out->value.n > r->limits->label_value_bytes_max)
+        return over(r, "bytes of a label value label_value_bytes_max",
+                    r->limits->label_value_bytes_max);
+    return true;
+}
+
+static void grow_samples(struct reader *r)
+{
+    struct batch *b = r->b;
+    size_t cap = r->samples_cap ? 2 * r->samples_cap : 64;
+    ts_ms *t = arena_alloc(&b->arena, cap * sizeof *t);
+    double *v = arena_alloc(&b->arena, cap * sizeof *v);
+    if (b->samples_n) {
+        memcpy(t, b->t, b->samples_n * sizeof *t);
+        memcpy(v, b->v, b->samples_n * sizeof *v);
+    }
+    b->t = t;
+    b->v = v;
+    r->samples_cap = cap;
+}
+
+static bool read_sample(struct reader *r, bytes in)
+{
+    struct field f;
+    uint64_t value = 0, t = 0;
+    while (in.n) {
+        if (!next_field(&in, &f))
+            return broken(r, "sample");
+        if (f.number > 2)
+            continue;
+        if (f.wire != (f.number == 1 ? WIRE_FIXED64 : WIRE_VARINT))
+            return broken(r, "sample");
+        *(f.number == 1 ? &value : &t) = f.v;
+    }
+    struct batch *b = r->b;
+    if (b->samples_n >= r->limits->samples_max)
+        return over(r, "samples in one request samples_max", r->limits->samples_max);
+    if (b->samples_n == r->samples_cap)
+        grow_samples(r);
+    b->t[b->samples_n] = (ts_ms)t;
+    b->v[b->samples_n++] = f64_from_bits(value);
+    return true;
+}
+
+/* Sorts labels that came unsorted, drops empty values, and checks the set. */
+static bool settle(struct reader *r, struct label *at, size_t *n)
+{
+    bool sorted = true, named = false;
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++) {
+        if (at[i].name.n == 0)
+            return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label has no name",
+                           r->series_seen);
+        if (!str_utf8_valid(at[i].name) || !str_utf8_valid(at[i].value))
+            return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label is not UTF-8",
+                           r->series_seen);
+        sorted = sorted && (i == 0 || str_cmp(at[i - 1].name, at[i].name) < 0);
+    }
+    if (!sorted)
+        label_sort(at, *n);
+    for (size_t i = 0; i < *n; i++) {
+        if (i && str_eq(at[i].name, at[i - 1].name))
+            return err_set(r->err, ERR_INVALID,
+                           "remote write: series %zu: label \"%.*s\" is given twice",
+                           r->series_seen, STR_ARG(at[i].name));
+    }
+    for (size_t i = 0; i < *n; i++) {
+        if (at[i].value.n == 0)
+            continue;
+        named = named || str_eq(at[i].name, LABEL_NAME);
+        at[kept++] = at[i];
+    }
+    *n = kept;
+    return named ? true
+                 : err_set(r->err, ERR_INVALID, "remote write: series %zu: no metric name",
+                           r->series_seen);
+}
+
+static bool read_series_field(struct reader *r, const struct field *f, size_t *labels_n)
+{
+    if (f->number > 4)
+        return true;
+    if (f->wire != WIRE_BYTES)
+        return broken(r, "series");
+    switch (f->number) {
+    case 1:
+        if (*labels_n >= r->limits->labels_max)
+            return over(r, "labels labels_max", r->limits->labels_max);
+        return read_label(r, f->b, &r->scratch[(*labels_n)++]);
+    case 2:
+        return read_sample(r, f->b);
+    case 3:
+        r->skipped->exemplars++;
+        return true;
+    default:
+        r->skipped->histograms++;
+        return true;
+    }
+}
+
+static bool read_series(struct reader *r, bytes in)
+{
+    struct batch *b = r->b;
+    size_t labels_n = 0, first = b->samples_n;
+    struct field f;
+    while (in.n) {
+        if (!next_field(&in, &f))
+            return broken(r, "series");
+        if (!read_series_field(r, &f, &labels_n))
+            return false;
+    }
+    if (!settle(r, r->scratch, &labels_n))
+        return false;
+    r->series_seen++;
+    if (b->samples_n == first)
+        return true;
+
+    struct label *at = arena_alloc(&b->arena, labels_n * sizeof *at);
+    memcpy(at, r->scratch, labels_n * sizeof *at);
+    struct labels ls = {at, labels_n};
+    b->series[b->series_n++] = (struct batch_series){
+        .labels = ls,
+        .hash = labels_hash(ls),
+        .first = (uint32_t)first,
+        .n = (uint32_t)(b->samples_n - first),
+    };
+    return true;
+}
+
+static const enum metric_type types[] = {
+    METRIC_UNKNOWN,        METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM,
+    METRIC_GAUGEHISTOGRAM, METRIC_SUMMARY, METRIC_INFO,  METRIC_STATESET,
+};
+
+static bool read_metadata(struct reader *r, bytes in)
+{
+    struct metadata m = {.family = STR(""), .unit = STR(""), .help = STR("")};
+    struct field f;
+    while (in.n) {
+        if (!next_field(&in, &f))
+            return broken(r, "metadata");
+        str *text = f.number == 2   ? &m.family
+                    : f.number == 4 ? &m.help
+                    : f.number == 5 ? &m.unit
+                                    : NULL;
+        if ((text && f.wire != WIRE_BYTES) || (f.number == 1 && f.wire != WIRE_VARINT))
+            return broken(r, "metadata");
+        if (text)
+            *text = str_from_bytes(f.b);
+        else if (f.number == 1)
+            m.type = f.v < sizeof types / sizeof *types ? types[f.v] : METRIC_UNKNOWN;
+    }
+    if (!str_utf8_valid(m.family) || !str_utf8_valid(m.help) || !str_utf8_valid(m.unit))
+        return err_set(r->err, ERR_INVALID, "remote write: metadata is not UTF-8");
+    if (m.family.n)
+        r->b->metadata[r->b->metadata_n++] = m;
+    return true;
+}
+
+static bool read_top(struct reader *r, bytes body)
+{
+    struct field f;
+    while (body.n) {
+        next_field(&body, &f); /* was read before, by count_top */
+        if (f.number == 1 && !read_series(r, f.b))
+            return false;
+        if (f.number == 3 && !read_metadata(r, f.b))
+            return false;
+    }
+    return true;
+}
+
+bool remote_write_decode(bytes body, const struct remote_write_limits *limits, struct batch *b,
+                         struct remote_write_skipped *skipped, struct err *err)
+{
+    *skipped = (struct remote_write_skipped){0};
+    struct reader r = {.limits = limits, .b = b, .skipped = skipped, .err = err};
+    size_t series_n, metadata_n;
+    if (!count_top(&r, body, &series_n, &metadata_n))
+        return false;
+
+    b->series = arena_alloc(&b->arena, series_n * sizeof *b->series);
+    b->metadata = arena_alloc(&b->arena, metadata_n * sizeof *b->metadata);
+    r.scratch = arena_alloc(&b->arena, limits->labels_max * sizeof *r.scratch);
+    r.samples_cap = series_n / 2; /* the usual request has one sample per series */
+    grow_samples(&r);
+    bool ok = read_top(&r, body);
+    if (!ok)
+        b->series_n = b->samples_n = b->metadata_n = 0;
+    self_add(SELF_REMOTE_WRITE_SKIPPED_EXEMPLARS, (int64_t)skipped->exemplars);
+    self_add(SELF_REMOTE_WRITE_SKIPPED_HISTOGRAMS, (int64_t)skipped->histograms);
+    return ok;
+}
+
+static size_t varint_size(uint64_t v)
+{
+    return (size_t)(70 - __builtin_clzll(v | 1)) / 7;
+}
+
+static void put_varint(struct strbuf *out, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        strbuf_addc(out, (char)(v | 0x80));
+    strbuf_addc(out, (char)v);
+}
+
+static void put_head(struct strbuf *out, unsigned number, enum wire wire, uint64_t v)
+{
+    strbuf_addc(out, (char)(number << 3 | (unsigned)wire));
+    put_varint(out, v);
+}
+
+static void put_text(struct strbuf *out, unsigned number, str s)
+{
+    put_head(out, number, WIRE_BYTES, s.n);
+    strbuf_add(out, s);
+}
+
+/* With the field's key and length. */
+static size_t text_size(size_t n)
+{
+    return 1 + varint_size(n) + n;
+}
+
+static size_t label_size(const struct label *l)
+{
+    return text_size(l->name.n) + text_size(l->value.n);
+}
+
+static size_t sample_size(ts_ms t)
+{
+    return 9 + 1 + varint_size((uint64_t)t);
+}
+
+static void encode_series(const struct batch *b, const struct batch_series *s, struct strbuf *out)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < s->labels.n; i++)
+        size += text_size(label_size(&s->labels.at[i]));
+    for (size_t i = s->first; i < (size_t)s->first + s->n; i++)
+        size += text_size(sample_size(b->t[i]));
+
+    put_head(out, 1, WIRE_BYTES, size);
+    for (size_t i = 0; i < s->labels.n; i++) {
+        put_head(out, 1, WIRE_BYTES, label_size(&s->labels.at[i]));
+        put_text(out, 1, s->labels.at[i].name);
+        put_text(out, 2, s->labels.at[i].value);
+    }
+    for (size_t i = s->first; i < (size_t)s->first + s->n; i++) {
+        put_head(out, 2, WIRE_BYTES, sample_size(b->t[i]));
+        strbuf_addc(out, 1 << 3 | WIRE_FIXED64);
+        strbuf_add(out, str_of((const char *)&b->v[i], 8));
+        put_head(out, 2, WIRE_VARINT, (uint64_t)b->t[i]);
+    }
+}
+
+static void encode_metadata(const struct metadata *m, struct strbuf *out)
+{
+    uint64_t type = 0;
+    while (type + 1 < sizeof types / sizeof *types && types[type] != m->type)
+        type++;
+    put_head(out, 3, WIRE_BYTES,
+             2 + text_size(m->family.n) + text_size(m->help.n) + text_size(m->unit.n));
+    put_head(out, 1, WIRE_VARINT, type);
+    put_text(out, 2, m->family);
+    put_text(out, 4, m->help);
+    put_text(out, 5, m->unit);
+}
+
+void remote_write_encode(const struct batch *b, struct strbuf *out)
+{
+    for (size_t i = 0; i < b->series_n; i++)
+        encode_series(b, &b->series[i], out);
+    for (size_t i = 0; i < b->metadata_n; i++)
+        encode_metadata(&b->metadata[i], out);
+}

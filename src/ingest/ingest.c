@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/ingest.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#include "base/mem.h"
+#include "sys/self.h"
+
+struct ingest {
+    struct sink sink; /* first: a sink is cast back to its door */
+    struct sink *next;
+    struct ingest_options o;
+    _Atomic size_t in_flight_bytes; /* a plain sum: relaxed, it orders nothing */
+};
+
+/* A batch on its way: who waits for it, and what the door took out of it. */
+struct passage {
+    struct ingest *in;
+    batch_done done;
+    void *arg;
+    size_t size;
+    size_t invalid; /* samples */
+    struct err first;
+};
+
+/* For messages: names that are too long are part of what they tell. */
+static str shorten(str s)
+{
+    return str_sub(s, 0, 64);
+}
+
+static bool label_fits(const struct ingest_options *o, const struct label *l, str metric,
+                       struct err *err)
+{
+    str name = shorten(l->name);
+    metric = shorten(metric);
+    if (l->name.n > o->label_name_bytes_max)
+        return err_set(err, ERR_LIMIT,
+                       "series \"%.*s\": label name \"%.*s...\" has %zu bytes, "
+                       "label_name_bytes_max allows %zu",
+                       STR_ARG(metric), STR_ARG(name), l->name.n, o->label_name_bytes_max);
+    if (l->value.n > o->label_value_bytes_max)
+        return err_set(err, ERR_LIMIT,
+                       "series \"%.*s\": the value of label \"%.*s\" has %zu bytes, "
+                       "label_value_bytes_max allows %zu",
+                       STR_ARG(metric), STR_ARG(name), l->value.n, o->label_value_bytes_max);
+    return true;
+}
+
+static bool series_fits(const struct ingest_options *o, struct labels ls, struct err *err)
+{
+    if (ls.n > o->labels_max) {
+        str metric = shorten(labels_metric_name(ls));
+        return err_set(err, ERR_LIMIT, "series \"%.*s\" has %zu labels, labels_max allows %zu",
+                       STR_ARG(metric), ls.n, o->labels_max);
+    }
+    for (size_t i = 0; i < ls.n; i++) {
+        if (!label_fits(o, &ls.at[i], labels_metric_name(ls), err))
+            return false;
+    }
+    return true;
+}
+
+/* Takes the series out that break a limit; their samples stay in the columns, unused. */
+static void filter(struct passage *p, struct batch *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->series_n; i++) {
+        const struct batch_series *s = &b->series[i];
+        assert(s->first <= b->samples_n && s->n <= b->samples_n - s->first);
+        struct err err = {0};
+        if (series_fits(&p->in->o, s->labels, &err)) {
+            b->series[n++] = *s;
+            continue;
+        }
+        if (p->first.kind == ERR_NONE)
+            p->first = err;
+        p->invalid += s->n;
+        self_add(SELF_INGEST_SERIES_INVALID, 1);
+    }
+    b->series_n = n;
+}
+
+static void account(const struct batch_result *r)
+{
+    self_add(SELF_INGEST_STORED, (int64_t)r->stored);
+    self_add(SELF_INGEST_DUPLICATE, (int64_t)r->duplicate);
+    self_add(SELF_INGEST_CONFLICTING, (int64_t)r->conflicting);
+    self_add(SELF_INGEST_OUT_OF_BOUNDS, (int64_t)r->out_of_bounds);
+    self_add(SELF_INGEST_REFUSED, (int64_t)r->refused);
+    self_add(SELF_INGEST_INVALID, (int64_t)r->invalid);
+}
+
+static void leave(struct ingest *in, size_t size)
+{
+    atomic_fetch_sub_explicit(&in->in_flight_bytes, size, memory_order_relaxed);
+    self_add(SELF_INGEST_IN_FLIGHT_BYTES, -(int64_t)size);
+}
+
+/* Adds the bytes unless that would pass the bound; a batch alone always goes, however large. */
+static bool enter(struct ingest *in, size_t size)
+{
+    size_t before = atomic_fetch_add_explicit(&in->in_flight_bytes, size, memory_order_relaxed);
+    if (before && (size > in->o.in_flight_bytes_max || before > in->o.in_flight_bytes_max - size)) {
+        atomic_fetch_sub_explicit(&in->in_flight_bytes, size, memory_order_relaxed);
+        return false;
+    }
+    self_add(SELF_INGEST_IN_FLIGHT_BYTES, (int64_t)size);
+    return true;
+}
+
+static void on_done(void *arg, bool ok, const struct batch_result *result, const struct err *err)
+{
+    struct passage *p = arg;
+    struct batch_result r = ok ? *result : (struct batch_result){0};
+    if (ok) {
+        r.invalid += p->invalid;
+        if (r.first.kind == ERR_NONE)
+            r.first = p->first;
+        account(&r);
+    }
+    self_add(ok ? SELF_INGEST_BATCHES_OK : SELF_INGEST_BATCHES_FAILED, 1);
+    leave(p->in, p->size);
+    p->done(p->arg, ok, &r, err);
+    free(p);
+}
+
+static void on_write(struct sink *s, struct batch *b, batch_done done, void *arg)
+{
+    struct ingest *in = (struct ingest *)s;
+    size_t size = b->arena.used + sizeof *b;
+    if (!enter(in, size)) {
+        batch_free(b);
+        self_add(SELF_INGEST_BATCHES_OVERLOAD, 1);
+        struct err err = {0};
+        err_set(&err, ERR_UNAVAILABLE,
+                "the store is behind: batches of over %zu bytes wait already, try again later",
+                in->o.in_flight_bytes_max);
+        done(arg, false, &(struct batch_result){0}, &err);
+        return;
+    }
+    struct passage *p = mem_new(struct passage);
+    *p = (struct passage){.in = in, .done = done, .arg = arg, .size = size};
+    filter(p, b);
+    in->next->write(in->next, b, on_done, p);
+}
+
+static size_t or_default(size_t v, size_t fallback)
+{
+    return v ? v : fallback;
+}
+
+struct ingest *ingest_new(struct sink *next, const struct ingest_options *o)
+{
+    struct ingest *in = mem_new(struct ingest);
+    in->sink.write = on_write;
+    in->next = next;
+    in->o = (struct ingest_options){
+        .labels_max = or_default(o->labels_max, 64),
+        .label_name_bytes_max = or_default(o->label_name_bytes_max, 512),
+        .label_value_bytes_max = or_default(o->label_value_bytes_max, (size_t)8 << 10),
+        .in_flight_bytes_max = or_default(o->in_flight_bytes_max, (size_t)64 << 20),
+    };
+    return in;
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (!in)
+        return;
+    assert(atomic_load_explicit(&in->in_flight_bytes, memory_order_relaxed) == 0);
+    free(in);
+}
+
+struct sink *ingest_sink(struct ingest *in)
+{
+    return &in->sink;
+}
