@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "net/egress.h"
-#include "net/http_server.h"
+#include "net/http_header.h"
 
 struct http_client;
 struct http_call;

@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "net/http_header.h"
 
 struct http_server;
 struct loop;
@@ -37,10 +38,6 @@ enum http_method {
     HTTP_PATCH,
     HTTP_METHOD_OTHER, /* see `method_name` */
     HTTP_METHODS,
-};
-
-struct http_header {
-    str name, value;
 };
 
 /* Read-only but for `user` and the arena's content. Views live as long as the request. */
@@ -66,9 +63,7 @@ struct http_request {
 
 /* Value of the first header of this name (any case); an empty view with p == NULL when missing. */
 str http_header_get(const struct http_request *req, str name);
-/*
- * Whether the Accept-Encoding of the request allows the coding: the named one or "*", with q > 0
- * (RFC 9110 12.5.3). Without the header only "identity" is.
+/* Whether the client takes this content coding: http_accept_allows on its Accept-Encoding headers.
  */
 bool http_accepts(const struct http_request *req, str coding);
 
@@ -91,7 +86,6 @@ struct http_response {
     enum http_body_owner body_owner;
 };
 
-bool http_value_ok(str value);
 /* "Not Found" for 404; "Unknown" for a status without a name. */
 const char *http_reason(int status);
 

@@ -48,16 +48,13 @@ enum { HTTP_PARAMS_MAX = 10000 };
 
 /*
  * Adds the parameters of a query or form body to `out` (so both can be read into one list; all zero
- * to begin): "a=1&b=x+y&c". Empty pieces are skipped, '+' is a space, at most HTTP_PARAMS_MAX. Both
- * '&'-separated only: ';' is data.
+ * to begin): "a=1&b=x+y&c" (`c` is empty). Empty pieces are skipped, '+' is a space, at most
+ * HTTP_PARAMS_MAX. Only '&' separates: ';' is data.
  */
 bool http_params_add(str text, struct arena *a, struct http_params *out, struct err *err);
 /* Value of the first parameter of this name; p == NULL when there is none. */
 str http_params_get(const struct http_params *p, str key);
 /* The next value of the name, beginning at *pos = 0; false when there is no more. */
 bool http_params_next(const struct http_params *p, str key, size_t *pos, str *value);
-
-/* True when `value` of a Content-Type is this media type, parameters and case aside. */
-bool http_media_type_is(str value, str type);
 
 #endif
