@@ -152,8 +152,8 @@ void http_server_start(struct http_server *s);
 void http_server_stop(struct http_server *s, unsigned deadline_ms, void (*done)(void *arg),
                       void *arg);
 /*
- * After `done`, or when no loop runs any more; never while a loop runs and `done` was not called.
- * No worker holds a request any more: free the pool first.
+ * When no loop runs any more (after `done`, or without it: connections are cut then), and no worker
+ * holds a request any more: loops stop, the pool is freed, then the server, then the loops.
  */
 void http_server_free(struct http_server *s);
 
@@ -199,7 +199,8 @@ ssize_t http_body_read(struct http_request *req, void *buf, size_t n)
  * `fn(arg)` runs once on the loop when the peer leaves before the answer is complete, so that long
  * work can be cancelled; at once when it has left already. It never runs after http_respond or
  * http_stream_end returned. Call it on the loop (in on_request), for long requests only: the watch
- * costs system calls. A peer that closes its sending side counts as gone.
+ * costs system calls. `fn` runs under a lock: it sets a flag and calls nothing of this header. A
+ * peer that closes its sending side counts as gone.
  */
 void http_on_gone(struct http_request *req, void (*fn)(void *arg), void *arg);
 /* The same as a question; any thread, while the request is held. */
