@@ -50,7 +50,7 @@ export default defineConfig({
                 entryFileNames: 'assets/app-[hash].js',
                 manualChunks: (id) => {
                     if (/node_modules\/(@codemirror|@lezer|@prometheus-io|style-mod|crelt|w3c-keyname|@marijn)\//.test(id)) return 'editor';
-                    if (/node_modules\/uplot\//.test(id)) return 'chart';
+                    if (/node_modules\/uplot\//.test(id)) return 'uplot';
                     return undefined;
                 },
             },

@@ -105,24 +105,32 @@ function seriesOptions(line: Line, index: number, stacked: boolean, lines: numbe
     return {
         label: line.name,
         stroke: colour,
-        width: line.dashed ? 1.25 : 1.5,
+        width: line.dashed ? 1.25 : stacked ? 1 : 1.5,
         dash: line.dashed ? [5, 4] : [...dash],
         // A stacked area is filled between its neighbours by a band; only the lowest is filled to zero here.
-        ...(filled && { fill: alpha(colour, stacked ? 0.34 : 0.09) }),
+        ...(filled && { fill: alpha(colour, stacked ? 0.5 : 0.09) }),
         points: { show: showPoints, size: 5, fill: colour },
     };
 }
 
+/**
+ * The order of drawing. A stack is painted from its top down, or an area of no height would hide the edge of
+ * the one below it behind its own.
+ */
+function paintOrder(lines: readonly Line[], stacked: boolean): number[] {
+    const order = lines.map((_, i) => i);
+    return stacked ? order.reverse() : order;
+}
+
 /** Each stacked area reaches down to the visible one before it. */
-function stackBands(lines: readonly Line[], hidden: ReadonlySet<string>): uPlot.Band[] {
+function stackBands(lines: readonly Line[], order: readonly number[], hidden: ReadonlySet<string>): uPlot.Band[] {
     const bands: uPlot.Band[] = [];
-    const before: { true?: number; false?: number } = {};
+    const under = new Map<boolean, number>();
     lines.forEach((line, i) => {
         if (line.dashed || hidden.has(line.key)) return;
-        const side = line.mirrored ? 'true' : 'false';
-        const under = before[side];
-        if (under !== undefined) bands.push({ series: [i + 1, under + 1], dir: line.mirrored ? 1 : -1 });
-        before[side] = i;
+        const below = under.get(line.mirrored);
+        if (below !== undefined) bands.push({ series: [order.indexOf(i) + 1, order.indexOf(below) + 1], dir: line.mirrored ? 1 : -1 });
+        under.set(line.mirrored, i);
     });
     return bands;
 }
@@ -137,14 +145,14 @@ function valueRange(options: PlotOptions) {
     };
 }
 
-function nearestLine(u: uPlot, index: number, top: number): number | null {
+function nearestLine(u: uPlot, order: readonly number[], index: number, top: number): number | null {
     let best: number | null = null;
     let distance = Infinity;
     for (let i = 1; i < u.data.length; i++) {
         const value = u.data[i][index];
         if (u.series[i].show === false || value === null || value === undefined) continue;
         const away = Math.abs(u.valToPos(value, 'y') - top);
-        if (away < distance) [best, distance] = [i - 1, away];
+        if (away < distance) [best, distance] = [order[i - 1], away];
     }
     return best;
 }
@@ -152,6 +160,7 @@ function nearestLine(u: uPlot, index: number, top: number): number | null {
 export function createPlot(host: HTMLElement, width: number, options: PlotOptions, events: PlotEvents): Plot {
     let plot: uPlot | null = null;
     let shape = '';
+    let order: number[] = [];
     let currentWidth = width;
 
     const setCursor = (u: uPlot) => {
@@ -160,7 +169,7 @@ export function createPlot(host: HTMLElement, width: number, options: PlotOption
         const mine = u.over.matches(':hover');
         if (!mine || left < 0 || idx === null || idx === undefined) return events.onHover(null);
         const box = u.over;
-        events.onHover({ index: idx, left: left + box.offsetLeft, top: top + box.offsetTop, width: u.width, nearest: nearestLine(u, idx, top) });
+        events.onHover({ index: idx, left: left + box.offsetLeft, top: top + box.offsetTop, width: u.width, nearest: nearestLine(u, order, idx, top) });
     };
 
     const setSelect = (u: uPlot) => {
@@ -186,11 +195,11 @@ export function createPlot(host: HTMLElement, width: number, options: PlotOption
                 },
                 scales: { x: { time: true }, y: { range: valueRange(options) } },
                 axes: [timeAxis(options.zone), valueAxis(options.unit)],
-                series: [{}, ...frame.lines.map((line, i) => ({
-                    ...seriesOptions(line, i, options.stacked, frame.lines.length),
-                    show: !hidden.has(line.key),
+                series: [{}, ...order.map((i) => ({
+                    ...seriesOptions(frame.lines[i], i, options.stacked, frame.lines.length),
+                    show: !hidden.has(frame.lines[i].key),
                 }))],
-                bands: options.stacked ? stackBands(frame.lines, hidden) : [],
+                bands: options.stacked ? stackBands(frame.lines, order, hidden) : [],
                 hooks: { setCursor: [setCursor], setSelect: [setSelect] },
             },
             [[]] as unknown as uPlot.AlignedData,
@@ -202,12 +211,13 @@ export function createPlot(host: HTMLElement, width: number, options: PlotOption
             const wanted = frame.lines.map((l) => (hidden.has(l.key) ? '-' : '+') + l.key).join('\n');
             if (plot === null || wanted !== shape) {
                 plot?.destroy();
+                order = paintOrder(frame.lines, options.stacked);
                 plot = build(frame, hidden);
                 shape = wanted;
             }
             const columns = drawnColumns(frame.lines, options.stacked, (key) => hidden.has(key));
             plot.batch(() => {
-                plot?.setData([frame.times, ...columns] as uPlot.AlignedData, false);
+                plot?.setData([frame.times, ...order.map((i) => columns[i])] as uPlot.AlignedData, false);
                 plot?.setScale('x', { min: span.from / 1000, max: span.to / 1000 });
             });
         },

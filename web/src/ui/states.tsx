@@ -44,7 +44,7 @@ export function ErrorBox({ error, query, onRetry }: { error: ApiError; query?: s
                     {mark !== null && <span class="dim">{`${place.line}:${place.column} `}</span>}
                     {place.message}
                 </p>
-                {onRetry !== undefined && <Button onClick={onRetry}>Try again</Button>}
+                {onRetry !== undefined && error.kind !== 'bad_data' && <Button onClick={onRetry}>Try again</Button>}
             </div>
         </div>
     );

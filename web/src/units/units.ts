@@ -11,15 +11,10 @@ export interface Formatted {
 
 type Formatter = (value: number, decimals?: number) => Formatted;
 
-/**
- * Enough decimals to tell neighbouring values apart, and none for whole numbers: the power of ten below
- * the value, one digit finer when the value is the small end of its decade.
- */
+/** Decimals for three significant digits, and none for whole numbers. */
 export function autoDecimals(value: number): number {
     if (value === 0 || Number.isInteger(value)) return 0;
-    const magnitude = -Math.floor(Math.log10(Math.abs(value))) + 1;
-    const normalised = Math.abs(value) / 10 ** -magnitude;
-    return Math.max(0, Math.min(15, normalised > 2.25 ? magnitude + 1 : magnitude));
+    return Math.max(0, Math.min(15, 2 - Math.floor(Math.log10(Math.abs(value)))));
 }
 
 function fixed(value: number, decimals?: number): string {
