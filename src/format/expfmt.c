@@ -187,13 +187,23 @@ static const char *read_number(const char *at, const char *end, bool openmetrics
     return number_slow(str_of(at, (size_t)(next - at)), out) ? next : NULL;
 }
 
+/*
+ * Parts of a millisecond are cut off, as upstream does; but 1.005 is 1005 ms, not the 1004 that its
+ * nearest double times 1000 comes to.
+ */
 static const char *read_seconds(const char *at, const char *end, ts_ms *out)
 {
     double seconds;
     at = read_number(at, end, true, &seconds);
-    if (!at || !(fabs(seconds) < 9e15)) /* NaN too */
+    if (!at || !isfinite(seconds))
         return NULL;
-    *out = (ts_ms)(seconds * 1000);
+    double ms = seconds * 1000, whole = nearbyint(ms);
+    if (fabs(ms - whole) > fabs(ms) * 0x1p-51)
+        whole = trunc(ms);
+    if (fabs(whole) < 0x1p63)
+        *out = (ts_ms)whole;
+    else
+        *out = whole < 0 ? INT64_MIN : INT64_MAX; /* a valid line; no store takes such a time */
     return at;
 }
 

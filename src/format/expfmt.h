@@ -58,7 +58,8 @@ struct expfmt {
     const char *at, *end;
 
     /* Set by expfmt_next; which of them is said at the events. */
-    str family, text;
+    str family; /* still escaped when it came in quotes, see expfmt_family */
+    str text;
     enum metric_type type; /* of the last TYPE line: samples below it are read in its light */
     str series;            /* name{...} as it came */
     double value;          /* any NaN is the ordinary one */
@@ -77,7 +78,8 @@ enum expfmt_event expfmt_next(struct expfmt *p, struct err *err);
  */
 bool expfmt_labels(const struct expfmt *p, struct arena *a, struct labels *out, struct err *err);
 
-/* The text of a HELP line with its escapes resolved; in the body when there are none. */
+/* Family and text of a HELP line with their escapes resolved; in the body when there are none. */
+str expfmt_family(const struct expfmt *p, struct arena *a);
 str expfmt_help(const struct expfmt *p, struct arena *a);
 
 #endif

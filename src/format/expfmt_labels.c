@@ -121,6 +121,11 @@ static str unescape(str s, bool quote, struct arena *a)
     return str_of(out, n);
 }
 
+str expfmt_family(const struct expfmt *p, struct arena *a)
+{
+    return unescape(p->family, true, a);
+}
+
 str expfmt_help(const struct expfmt *p, struct arena *a)
 {
     return unescape(p->text, p->openmetrics, a);

@@ -101,7 +101,7 @@ static void add_head(const struct expfmt_writer *w, const char *word, str name)
 static void on_family(struct emit *e, str name, enum metric_type type, str help)
 {
     struct expfmt_writer *w = (struct expfmt_writer *)e;
-    if (str_eq(strbuf_str(&w->family), name))
+    if (type == w->type && str_eq(strbuf_str(&w->family), name))
         return;
     strbuf_clear(&w->family);
     strbuf_add(&w->family, name);

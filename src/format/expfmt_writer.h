@@ -24,7 +24,7 @@ struct expfmt_writer {
     struct emit emit;
     struct expfmt_choice choice;
     struct strbuf *out;
-    struct strbuf family; /* name of the last family, to write its head only once */
+    struct strbuf family; /* the last one, to write its head only once */
     enum metric_type type;
 };
 

@@ -14,7 +14,6 @@ struct row {
 
 #define RULE(...)                                                                                  \
     {                                                                                              \
-        .separator = STR_INIT(";"), .regex = STR_INIT("(.*)"), .replacement = STR_INIT("$1"),      \
         __VA_ARGS__                                                                                \
     }
 #define REGEX(x) .regex = STR_INIT(x)
