@@ -3,17 +3,16 @@
  * PromQL: text -> expression -> result over a `struct source`.
  *
  *     struct promql_expr *expr = promql_parse(text, NULL, &err);
- *     struct promql_query q = {.source = src, .expr = expr, .start = t, .end = t, .budget = &budget};
- *     struct promql_result r;
- *     if (!promql_exec(&q, &arena, &r, &err)) ...
+ *     struct promql_query q = {.source = src, .expr = expr, .start = t, .end = t, .budget =
+ * &budget}; struct promql_result r; if (!promql_exec(&q, &arena, &r, &err)) ...
  *     promql_expr_free(expr);
  *
- * Semantics are those of Prometheus 3: range selectors and the lookback are left-open, stale markers
- * end a series, an experimental part of the language is refused unless its feature is on.
+ * Semantics are those of Prometheus 3: range selectors and the lookback are left-open, stale
+ * markers end a series, an experimental part of the language is refused unless its feature is on.
  *
  * A parsed expression is immutable and may be executed by several threads at once. promql_exec may
- * wait for the source's disk, so it runs on pool threads, never on a loop; it calls pool_yield between
- * series and checks `budget` there.
+ * wait for the source's disk, so it runs on pool threads, never on a loop; it calls pool_yield
+ * between series and checks `budget` there.
  */
 #ifndef PROMQL_PROMQL_H
 #define PROMQL_PROMQL_H
@@ -59,8 +58,9 @@ struct promql_parse_options {
 struct promql_expr;
 
 /*
- * NULL with a located error (ERR_INVALID, or ERR_LIMIT past the limits above). `o` NULL: no features.
- * The text is copied. What is valid PromQL but not built is refused: "not supported yet: ...".
+ * NULL with a located error (ERR_INVALID, or ERR_LIMIT past the limits above). `o` NULL: no
+ * features. The text is copied. What is valid PromQL but not built is refused: "not supported yet:
+ * ...".
  */
 struct promql_expr *promql_parse(str text, const struct promql_parse_options *o, struct err *err);
 /* A selector alone, `name{a="b"}` without range, offset or @: what match[] parameters hold. */
@@ -84,8 +84,9 @@ struct promql_query {
     int64_t lookback_ms;      /* 0: 5m */
     int64_t subquery_step_ms; /* of subqueries that name none; 0: 1m */
     struct budget *budget;    /* never NULL; samples_max and deadline are in there */
-    size_t memory_max_bytes;  /* working memory and result; 0: no limit; error names query.max-memory */
-    unsigned features;        /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
+    size_t
+        memory_max_bytes; /* working memory and result; 0: no limit; error names query.max-memory */
+    unsigned features;    /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
 };
 
 /* One series of a result. A vector has n = 1 in each, a matrix n >= 1 with rising times. */
@@ -97,7 +98,7 @@ struct promql_series {
 };
 
 struct promql_stats {
-    uint64_t samples_read;  /* decoded from the source */
+    uint64_t samples_read; /* decoded from the source */
     uint64_t series_read;
     uint64_t samples_total; /* points that the expression looked at, windows counted at each step */
     uint64_t peak_bytes;    /* of working memory */
@@ -121,23 +122,25 @@ struct promql_result {
 };
 
 /*
- * Evaluates. On success all of `out` lives in `result`, an arena the caller owns. Fails with ERR_EXEC
- * (a vector cannot be matched, ...), ERR_INVALID (parameters), ERR_LIMIT, ERR_TIMEOUT, ERR_CANCELED,
- * or the source's error.
+ * Evaluates. On success all of `out` lives in `result`, an arena the caller owns. Fails with
+ * ERR_EXEC (a vector cannot be matched, ...), ERR_INVALID (parameters), ERR_LIMIT, ERR_TIMEOUT,
+ * ERR_CANCELED, or the source's error.
  */
 bool promql_exec(const struct promql_query *q, struct arena *result, struct promql_result *out,
                  struct err *err);
 
-/* What editors and the reference page show; sorted by name. */
+/* What editors and the reference page show. */
 struct promql_function_info {
     str name;
     enum promql_type args[8];
-    size_t args_n;   /* with optional ones */
-    int variadic;    /* 0: exactly args_n; k: the last k may be left out; -1: any number of the last */
+    size_t args_n; /* with optional ones */
+    int variadic;  /* 0: exactly args_n; k: args_n - 1 to args_n - 1 + k; -1: any number of the last
+                    */
     enum promql_type returns;
     bool experimental;
-    str help;        /* one sentence */
+    str help; /* one sentence */
 };
-const struct promql_function_info *promql_functions(size_t *n);
+/* Fills at most `max` entries, sorted by name; 128 hold all. Returns how many. */
+size_t promql_functions(struct promql_function_info *out, size_t max);
 
 #endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The tree of one expression. It lives in the expression's arena and is immutable after the check,
+ * so that several threads may execute it. Every node knows the bytes it was written in.
+ */
+#ifndef PROMQL_AST_INT_H
+#define PROMQL_AST_INT_H
+
+#include "base/vec.h"
+#include "promql/lex_int.h"
+#include "promql/promql.h"
+
+enum node_kind {
+    NODE_NUMBER,
+    NODE_STRING,
+    NODE_SELECTOR,
+    NODE_RANGE,    /* a selector with a window */
+    NODE_SUBQUERY, /* an expression evaluated over a window */
+    NODE_CALL,
+    NODE_AGGREGATE,
+    NODE_BINARY,
+    NODE_UNARY,
+    NODE_PAREN,
+    NODE_DURATION, /* arithmetic with durations inside [ ] and behind offset */
+};
+
+enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
+
+/* offset and @ of a selector or subquery. */
+struct when {
+    int64_t offset_ms;
+    struct node *offset_expr; /* NODE_DURATION tree, else NULL */
+    bool offset_set;
+    enum at_kind at;
+    ts_ms at_ms;
+};
+
+enum match_card { CARD_ONE_TO_ONE, CARD_MANY_TO_ONE, CARD_ONE_TO_MANY, CARD_MANY_TO_MANY };
+
+struct names {
+    str *at;
+    size_t n;
+};
+
+/* on, ignoring, group_left, group_right of a binary operation. */
+struct matching {
+    enum match_card card;
+    bool on; /* labels are those to match on, else those to ignore */
+    struct names labels, include;
+    bool written; /* on or ignoring was there */
+    bool fill_left_set, fill_right_set;
+    double fill_left, fill_right;
+};
+
+struct function;
+
+struct node {
+    enum node_kind kind;
+    enum promql_type type;
+    uint32_t start, end; /* bytes of the text */
+    uint16_t depth;      /* 1 for a leaf */
+    /* The same at every step of a range query: evaluated once. */
+    bool invariant;
+    union {
+        struct {
+            double value;
+            bool duration; /* written as one */
+        } number;
+        str string;
+        struct {
+            str name; /* written outside the braces; empty: none */
+            struct matcher *matchers;
+            size_t matchers_n;
+            struct when when;
+        } selector;
+        struct {
+            struct node *selector;
+            int64_t range_ms;
+            struct node *range_expr;
+        } range;
+        struct {
+            struct node *expr;
+            int64_t range_ms, step_ms; /* step 0: the default */
+            struct node *range_expr, *step_expr;
+            struct when when;
+        } subquery;
+        struct {
+            const struct function *fn;
+            struct node **args;
+            size_t args_n;
+        } call;
+        struct {
+            enum token_kind op;
+            struct node *expr, *param;
+            struct names by;
+            bool without;
+            bool grouped; /* by or without was written */
+        } aggregate;
+        struct {
+            enum token_kind op;
+            struct node *lhs, *rhs;
+            bool return_bool;
+            struct matching match;
+        } binary;
+        struct {
+            enum token_kind op;
+            struct node *expr;
+        } unary;
+        struct node *paren;
+        struct {
+            /* ADD .. POW with two sides (lhs NULL: sign), MIN_OF, MAX_OF; STEP and RANGE alone */
+            enum token_kind op;
+            struct node *lhs, *rhs;
+            bool wrapped;
+        } duration;
+    };
+};
+
+struct promql_expr {
+    struct arena arena;
+    str text;
+    struct node *root;
+    size_t nodes_n;
+    VEC(struct matcher *) compiled; /* matchers that own a regular expression */
+};
+
+/* The node without parentheses around it. */
+static inline const struct node *node_bare(const struct node *n)
+{
+    while (n->kind == NODE_PAREN)
+        n = n->paren;
+    return n;
+}
+
+/* "scalar", "instant vector", ...: how messages name a type. */
+const char *type_described(enum promql_type t);
+
+/* Checks types and marks what does not change from step to step. */
+bool check_expr(struct promql_expr *e, struct err *err);
+
+/* Appends the canonical text of a node. */
+void format_node(const struct node *n, struct strbuf *out);
+
+#endif

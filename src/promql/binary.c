@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Binary operations where one side is a scalar; joins of two vectors are in join.c. */
+#include <math.h>
+
+#include "promql/eval_int.h"
+
+double binary_value(enum token_kind op, double a, double b)
+{
+    switch (op) {
+    case TOK_ADD:
+        return a + b;
+    case TOK_SUB:
+        return a - b;
+    case TOK_MUL:
+        return a * b;
+    case TOK_DIV:
+        return a / b;
+    case TOK_MOD:
+        return fmod(a, b);
+    case TOK_POW:
+        return pow(a, b);
+    case TOK_ATAN2:
+        return atan2(a, b);
+    case TOK_EQLC:
+        return a == b;
+    case TOK_NEQ:
+        return a != b;
+    case TOK_LSS:
+        return a < b;
+    case TOK_LTE:
+        return a <= b;
+    case TOK_GTR:
+        return a > b;
+    case TOK_GTE:
+        return a >= b;
+    default:
+        return NAN;
+    }
+}
+
+struct with_scalar {
+    struct eval *ev;
+    const struct node *n;
+    size_t steps;
+    const double *scalar;
+    bool scalar_left;
+    const struct row_sink *sink;
+};
+
+static bool with_scalar_put(void *ctx, struct row *r, struct err *err)
+{
+    struct with_scalar *w = ctx;
+    enum token_kind op = w->n->binary.op;
+    bool filter = token_is_comparison(op) && !w->n->binary.return_bool;
+    for (size_t i = 0; i < w->steps; i++) {
+        double v = r->v[i], s = w->scalar[i];
+        if (is_absent(v))
+            continue;
+        double out = w->scalar_left ? binary_value(op, s, v) : binary_value(op, v, s);
+        r->v[i] = !filter ? out : out != 0 ? v : absent();
+    }
+    if (!filter)
+        row_drop_name(w->ev, r);
+    return w->sink->put(w->sink->ctx, r, err);
+}
+
+static bool eval_with_scalar(struct eval *ev, const struct node *n, const struct grid *g,
+                             const struct row_sink *sink, struct err *err)
+{
+    bool left = n->binary.lhs->type == PROMQL_SCALAR;
+    const struct node *vector = left ? n->binary.rhs : n->binary.lhs;
+    double *s = eval_row_new(ev, g->n, err);
+    if (!s || !eval_scalar(ev, left ? n->binary.lhs : n->binary.rhs, g, s, err))
+        return false;
+    bool names_go = !token_is_comparison(n->binary.op) || n->binary.return_bool;
+    bool merge = names_go && !ev->delayed_names && node_names_vary(ev, vector);
+    struct merger m;
+    merger_init(&m, ev, g->n);
+    struct row_sink merged = {merger_put, &m};
+    struct with_scalar w = {ev, n, g->n, s, left, merge ? &merged : sink};
+    bool ok = eval_rows(ev, vector, g, &(struct row_sink){with_scalar_put, &w}, err) &&
+              (!merge || merger_flush(&m, sink, err));
+    merger_fini(&m);
+    return ok;
+}
+
+bool eval_binary(struct eval *ev, const struct node *n, const struct grid *g,
+                 const struct row_sink *sink, struct err *err)
+{
+    if (n->binary.lhs->type == PROMQL_SCALAR || n->binary.rhs->type == PROMQL_SCALAR)
+        return eval_with_scalar(ev, n, g, sink, err);
+    if (token_is_set_operator(n->binary.op))
+        return eval_set(ev, n, g, sink, err);
+    return eval_join(ev, n, g, sink, err);
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Calls: how the function table meets the evaluator. Functions over a range get, for every series,
+ * the bounds of its window at every step; the bounds only move forward, so each sample enters and
+ * leaves a window once however many steps there are.
+ */
+#include "promql/eval_int.h"
+
+/* Scalar arguments, one row each, in order; what is not a scalar is skipped. */
+static bool scalar_args(struct eval *ev, const struct node *n, const struct grid *g, double **out,
+                        size_t *count, struct err *err)
+{
+    *count = 0;
+    for (size_t i = 0; i < n->call.args_n; i++) {
+        if (n->call.args[i]->type != PROMQL_SCALAR)
+            continue;
+        double *v = eval_row_new(ev, g->n, err);
+        if (!v || !eval_scalar(ev, n->call.args[i], g, v, err))
+            return false;
+        out[(*count)++] = v;
+    }
+    return true;
+}
+
+/* ---- functions of one value ---- */
+
+struct each {
+    struct eval *ev;
+    const struct function *fn;
+    size_t steps, args_n;
+    double *args[FUNCTION_ARGS_MAX];
+    const struct row_sink *sink;
+};
+
+static bool each_put(void *ctx, struct row *r, struct err *err)
+{
+    struct each *e = ctx;
+    double args[FUNCTION_ARGS_MAX] = {0};
+    for (size_t i = 0; i < e->steps; i++) {
+        if (is_absent(r->v[i]))
+            continue;
+        for (size_t k = 0; k < e->args_n; k++)
+            args[k] = e->args[k][i];
+        r->v[i] = e->fn->each(r->v[i], args);
+    }
+    row_drop_name(e->ev, r);
+    return e->sink->put(e->sink->ctx, r, err);
+}
+
+static const struct node *first_of(const struct node *n, enum promql_type t)
+{
+    for (size_t i = 0; i < n->call.args_n; i++)
+        if (n->call.args[i]->type == t)
+            return n->call.args[i];
+    return NULL;
+}
+
+/* The time of every step as the only value, for date functions without argument. */
+static bool eval_each_time(struct eval *ev, const struct node *n, const struct grid *g,
+                           const struct row_sink *sink, struct err *err)
+{
+    double *v = eval_row_new(ev, g->n, err);
+    for (size_t i = 0; v && i < g->n; i++)
+        v[i] = n->call.fn->each((double)(grid_at(g, i) / 1000), NULL);
+    return v && sink->put(sink->ctx, &(struct row){.v = v}, err);
+}
+
+static bool eval_each(struct eval *ev, const struct node *n, const struct grid *g,
+                      const struct row_sink *sink, struct err *err)
+{
+    const struct node *vector = first_of(n, PROMQL_VECTOR);
+    if (!vector)
+        return eval_each_time(ev, n, g, sink, err);
+    bool merge = !ev->delayed_names && node_names_vary(ev, vector);
+    struct merger m;
+    merger_init(&m, ev, g->n);
+    struct row_sink merged = {merger_put, &m};
+    struct each e = {.ev = ev, .fn = n->call.fn, .steps = g->n, .sink = merge ? &merged : sink};
+    bool ok = scalar_args(ev, n, g, e.args, &e.args_n, err) &&
+              eval_rows(ev, vector, g, &(struct row_sink){each_put, &e}, err) &&
+              (!merge || merger_flush(&m, sink, err));
+    merger_fini(&m);
+    return ok;
+}
+
+/* ---- functions over a range ---- */
+
+struct over_range {
+    struct eval *ev;
+    const struct node *n, *range;
+    const struct function *fn;
+    const struct grid *grid;
+    struct windows windows;
+    uint32_t *lo, *hi;
+    double *out, *scratch;
+    size_t scratch_n, args_n;
+    double *args[FUNCTION_ARGS_MAX];
+    bool check_names; /* the results may lose the name that told them apart */
+    struct label_table seen;
+    const struct row_sink *sink;
+};
+
+/* Windows are left-open: a sample at its very start is outside. */
+static uint64_t find_windows(struct over_range *o, const struct range_series *s)
+{
+    const struct windows *w = &o->windows;
+    uint64_t looked_at = 0;
+    size_t lo = 0, hi = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        ts_ms end = w->end[i], start = end - w->range_ms;
+        while (hi < s->n && s->t[hi] <= end)
+            hi++;
+        while (lo < hi && s->t[lo] <= start)
+            lo++;
+        o->lo[i] = (uint32_t)lo;
+        o->hi[i] = (uint32_t)hi;
+        looked_at += hi - lo;
+    }
+    return looked_at;
+}
+
+static bool scratch_for(struct over_range *o, size_t n, struct err *err)
+{
+    if (n <= o->scratch_n)
+        return true;
+    o->scratch_n = n * 2;
+    o->scratch = eval_row_new(o->ev, o->scratch_n, err);
+    return o->scratch != NULL;
+}
+
+static void each_window(struct over_range *o, const struct range_series *s)
+{
+    for (size_t i = 0; i < o->grid->n; i++) {
+        size_t lo = o->lo[i], hi = o->hi[i];
+        ts_ms end = o->windows.end[i];
+        o->out[i] = absent();
+        if (lo == hi)
+            continue;
+        struct window w = {.t = s->t + lo,
+                           .v = s->v + lo,
+                           .n = hi - lo,
+                           .end = end,
+                           .start = end - o->windows.range_ms,
+                           .step = grid_at(o->grid, i),
+                           .scratch = o->scratch};
+        for (size_t k = 0; k < o->args_n; k++)
+            w.args[k] = o->args[k][i];
+        double v;
+        if (o->fn->window(&w, &v))
+            o->out[i] = v;
+    }
+}
+
+static bool any_value(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!is_absent(v[i]))
+            return true;
+    return false;
+}
+
+static bool ends_with_counter_suffix(str name)
+{
+    return str_ends(name, STR("_total")) || str_ends(name, STR("_sum")) ||
+           str_ends(name, STR("_count")) || str_ends(name, STR("_bucket"));
+}
+
+static void note_counter(struct over_range *o, struct labels ls)
+{
+    str name = labels_metric_name(ls);
+    if (name.n && !ends_with_counter_suffix(name))
+        note_info(o->ev, o->range,
+                  "metric might not be a counter, name does not end in "
+                  "_total/_sum/_count/_bucket: \"%.*s\"",
+                  STR_ARG(name));
+}
+
+static bool put_result(struct over_range *o, const struct range_series *s, struct err *err)
+{
+    struct row r = {s->labels, s->drop_name, o->out};
+    if (!(o->fn->flags & FN_KEEP_NAME))
+        row_drop_name(o->ev, &r);
+    if (o->check_names) {
+        size_t known = o->seen.n;
+        if (label_table_add(&o->seen, r.labels) < known)
+            return err_set(err, ERR_EXEC, "vector cannot contain metrics with the same labelset");
+    }
+    return o->sink->put(o->sink->ctx, &r, err);
+}
+
+static bool range_put(void *ctx, const struct range_series *s, struct err *err)
+{
+    struct over_range *o = ctx;
+    if (s->n > UINT32_MAX)
+        return err_set(err, ERR_LIMIT, "series has more than %u samples", UINT32_MAX);
+    if (!scratch_for(o, s->n, err))
+        return false;
+    o->ev->stats.samples_total += find_windows(o, s);
+    if (o->fn->row) {
+        struct range_row in = {s->t,  s->v,  s->n,           o->grid->n,
+                               o->lo, o->hi, o->windows.end, o->windows.range_ms};
+        o->fn->row(&in, o->out);
+    } else {
+        each_window(o, s);
+    }
+    if (!any_value(o->out, o->grid->n))
+        return true;
+    if (o->fn->flags & FN_COUNTER)
+        note_counter(o, s->labels);
+    return put_result(o, s, err);
+}
+
+static void note_arguments(struct over_range *o)
+{
+    if (!str_eqz(o->fn->name, "quantile_over_time"))
+        return;
+    for (size_t i = 0; i < o->grid->n; i++)
+        note_quantile(o->ev, o->n->call.args[0], o->args[0][i]);
+}
+
+static bool eval_over_range(struct eval *ev, const struct node *n, const struct grid *g,
+                            const struct row_sink *sink, struct err *err)
+{
+    struct over_range o = {.ev = ev,
+                           .n = n,
+                           .fn = n->call.fn,
+                           .grid = g,
+                           .sink = sink,
+                           .range = first_of(n, PROMQL_MATRIX)};
+    const struct node *bare = node_bare(first_of(n, PROMQL_MATRIX));
+    o.lo = arena_try(&ev->arena, g->n, sizeof *o.lo);
+    o.hi = arena_try(&ev->arena, g->n, sizeof *o.hi);
+    o.out = eval_row_new(ev, g->n, err);
+    if (!o.out)
+        return false;
+    if (!o.lo || !o.hi)
+        return err_set(err, ERR_LIMIT, "query needs more memory than query.max-memory");
+    o.check_names = !ev->delayed_names && node_names_vary(ev, bare);
+    bool ok = scalar_args(ev, n, g, o.args, &o.args_n, err);
+    if (ok && o.fn->check)
+        ok = o.fn->check((const double *const *)o.args, g->n, err);
+    ok = ok && eval_windows(ev, bare, g, &o.windows, err) &&
+         eval_range(ev, bare, &o.windows, &(struct range_sink){range_put, &o}, err);
+    if (ok)
+        note_arguments(&o);
+    label_table_fini(&o.seen);
+    return ok;
+}
+
+bool eval_call(struct eval *ev, const struct node *n, const struct grid *g,
+               const struct row_sink *sink, struct err *err)
+{
+    const struct function *f = n->call.fn;
+    if (f->call)
+        return f->call(ev, n, g, sink, err);
+    if (f->each)
+        return eval_each(ev, n, g, sink, err);
+    return eval_over_range(ev, n, g, sink, err);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How an expression is evaluated.
+ *
+ * A node is evaluated once, for all steps of its grid. Its result is rows: one series with one
+ * value per step. Rows are pushed: whoever evaluates a node gives a sink, and gets each row when it
+ * is ready, so that a chain of functions and an aggregation above it hold one row at a time. What
+ * needs several rows at once (joins, topk, sort) collects them.
+ *
+ * A step without value holds the stale marker: arithmetic never produces its bit pattern, so it is
+ * distinct from every NaN that is a value.
+ *
+ * Labels live until the query ends (selections are kept open); the values of a row only during the
+ * call, and the sink may change them. Everything is owned by the thread that runs promql_exec. Two
+ * nodes share nothing but `struct eval`, whose notes and statistics are all that a parallel
+ * execution would have to merge.
+ */
+#ifndef PROMQL_EVAL_INT_H
+#define PROMQL_EVAL_INT_H
+
+#include "promql/function_int.h"
+
+/* Points of time start, start + step, ...; step is 1 when n is 1. */
+struct grid {
+    ts_ms start;
+    int64_t step_ms;
+    size_t n;
+};
+
+static inline ts_ms grid_at(const struct grid *g, size_t i)
+{
+    return g->start + (int64_t)i * g->step_ms;
+}
+
+static inline double absent(void)
+{
+    return stale_nan();
+}
+static inline bool is_absent(double v)
+{
+    return is_stale_nan(v);
+}
+
+struct row {
+    struct labels labels;
+    bool drop_name; /* delayed name removal: the metric name goes at the end */
+    double *v;      /* one per step of the grid */
+};
+
+struct row_sink {
+    bool (*put)(void *ctx, struct row *r, struct err *err);
+    void *ctx;
+};
+
+struct rows {
+    struct row *at;
+    size_t n, cap;
+};
+
+struct selection_ref {
+    const struct source_ops *ops;
+    struct selection *sel;
+};
+
+struct eval {
+    const struct promql_query *q;
+    const struct promql_expr *expr;
+    struct arena arena; /* labels and collected rows, until the query ends */
+    struct grid grid;   /* of the whole query */
+    ts_ms end;          /* of the query as asked, for @ end() */
+    int64_t lookback_ms;
+    bool delayed_names;
+    bool range_query;
+    VEC(struct selection_ref) selections;
+    struct notes *notes;
+    struct promql_stats stats;
+};
+
+/* ---- eval.c ---- */
+
+/* Evaluates a node of type vector. */
+bool eval_rows(struct eval *ev, const struct node *n, const struct grid *g,
+               const struct row_sink *sink, struct err *err);
+/* Evaluates a node of type scalar into out[g->n]. */
+bool eval_scalar(struct eval *ev, const struct node *n, const struct grid *g, double *out,
+                 struct err *err);
+/* Rows of a node, kept in ev->arena. */
+bool eval_collect(struct eval *ev, const struct node *n, const struct grid *g, struct rows *out,
+                  struct err *err);
+/* A row of n values in ev->arena; NULL with an error when the query may not have so much. */
+double *eval_row_new(struct eval *ev, size_t n, struct err *err);
+/* Fails when the query is over its memory. */
+bool eval_memory(struct eval *ev, struct err *err);
+/* Seconds to milliseconds of a duration that may be arithmetic. */
+bool eval_duration(struct eval *ev, int64_t literal_ms, const struct node *expr, bool negative_ok,
+                   int64_t *out, struct err *err);
+/* The end of the windows, or time of the lookup, at every step: @ and offset applied. */
+bool eval_when(struct eval *ev, const struct when *w, const struct grid *g, ts_ms *out,
+               struct err *err);
+
+/* ---- select.c ---- */
+
+/* The sample of every series at every step, within the lookback; its time in seconds instead of its
+ * value when `times` is set. */
+bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, bool times,
+                   const struct row_sink *sink, struct err *err);
+
+/* One series of a range expression: all samples that any of its windows needs, no stale markers. */
+struct range_series {
+    struct labels labels;
+    bool drop_name;
+    size_t n;
+    const ts_ms *t;
+    const double *v;
+};
+
+struct range_sink {
+    bool (*put)(void *ctx, const struct range_series *s, struct err *err);
+    void *ctx;
+};
+
+struct windows {
+    ts_ms *end; /* one per step */
+    size_t n;
+    int64_t range_ms;
+};
+
+/* Series of a range selector or subquery, and its windows on the grid. */
+bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, struct windows *out,
+                  struct err *err);
+bool eval_range(struct eval *ev, const struct node *n, const struct windows *w,
+                const struct range_sink *sink, struct err *err);
+
+/* ---- rows.c ---- */
+
+/* The labels without the metric name (and __type__, __unit__). */
+struct labels labels_nameless(struct arena *a, struct labels ls);
+/* Drops the name of a row now or later, as the query's mode says. */
+void row_drop_name(struct eval *ev, struct row *r);
+/* True unless it is certain that rows of this node stay distinct without their names. */
+bool node_names_vary(const struct eval *ev, const struct node *n);
+
+/* A table of label sets: index of an equal one, or a new one. */
+struct label_table {
+    struct labels *at;
+    uint64_t *hash;
+    size_t n, cap;
+    uint32_t *slots;
+    size_t slots_n;
+};
+/* Index of `ls`, added (not copied) when it is new. */
+size_t label_table_add(struct label_table *t, struct labels ls);
+void label_table_fini(struct label_table *t);
+
+/*
+ * Puts rows with equal labels together; two values at one step are the error "vector cannot contain
+ * metrics with the same labelset". Flushing pushes the merged rows in order of arrival.
+ */
+struct merger {
+    struct eval *ev;
+    size_t steps;
+    struct rows rows; /* by index in the table */
+    struct label_table table;
+};
+void merger_init(struct merger *m, struct eval *ev, size_t steps);
+bool merger_put(void *merger, struct row *r, struct err *err);
+bool merger_flush(struct merger *m, const struct row_sink *sink, struct err *err);
+void merger_fini(struct merger *m);
+
+/* The labels in `names` (sorted) only, or all but them and the name; in the arena. */
+struct labels labels_keep(struct arena *a, struct labels ls, const struct names *names);
+struct labels labels_without(struct arena *a, struct labels ls, const struct names *names,
+                             bool keep_name);
+/* `names` sorted, each once, in the arena. */
+struct names names_sorted(struct arena *a, const struct names *names);
+
+/* ---- aggregate.c, topk.c, binary.c, join.c, call.c ---- */
+
+bool eval_aggregate(struct eval *ev, const struct node *n, const struct grid *g,
+                    const struct row_sink *sink, struct err *err);
+bool eval_topk(struct eval *ev, const struct node *n, const struct grid *g,
+               const struct row_sink *sink, struct err *err);
+bool eval_limit(struct eval *ev, const struct node *n, const struct grid *g,
+                const struct row_sink *sink, struct err *err);
+bool eval_count_values(struct eval *ev, const struct node *n, const struct grid *g,
+                       const struct row_sink *sink, struct err *err);
+bool eval_quantile(struct eval *ev, const struct node *n, const struct grid *g,
+                   const struct row_sink *sink, struct err *err);
+bool eval_binary(struct eval *ev, const struct node *n, const struct grid *g,
+                 const struct row_sink *sink, struct err *err);
+bool eval_join(struct eval *ev, const struct node *n, const struct grid *g,
+               const struct row_sink *sink, struct err *err);
+bool eval_set(struct eval *ev, const struct node *n, const struct grid *g,
+              const struct row_sink *sink, struct err *err);
+bool eval_call(struct eval *ev, const struct node *n, const struct grid *g,
+               const struct row_sink *sink, struct err *err);
+
+/* Arithmetic and comparison of two numbers; comparisons give 1 or 0. */
+double binary_value(enum token_kind op, double a, double b);
+
+/* ---- arithmetic that aggregations and functions share: kahan.c ---- */
+
+/* Neumaier's compensated sum: *sum += x, the lost low part goes to *c. */
+static inline void kahan_add(double x, double *sum, double *c)
+{
+    double t = *sum + x;
+    double as = *sum < 0 ? -*sum : *sum, ax = x < 0 ? -x : x;
+    if (t - t != 0) /* infinite or NaN: there is no low part any more */
+        *c = 0;
+    else if (as >= ax)
+        *c += (*sum - t) + x;
+    else
+        *c += (x - t) + *sum;
+    *sum = t;
+}
+/* The phi-quantile of n values, which are sorted in place: interpolated between neighbours. */
+double quantile_of(double q, double *v, size_t n);
+/* Larger and smaller of two; NaN wins over everything but the infinity asked for. */
+double go_max(double a, double b);
+double go_min(double a, double b);
+
+/* ---- notes.c: warnings and infos of a query ---- */
+
+struct notes *notes_new(const struct promql_expr *expr);
+void notes_free(struct notes *n);
+/* Adds "PromQL warning: msg (line:col)" once. */
+void note_warning(struct eval *ev, const struct node *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void note_info(struct eval *ev, const struct node *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A quantile outside [0, 1] gets upstream's warning. */
+void note_quantile(struct eval *ev, const struct node *at, double q);
+/* A histogram whose buckets had to be made monotonic; equal ones are counted together. */
+void note_monotonicity(struct eval *ev, const struct node *at, str metric, ts_ms t, double min,
+                       double max, double diff);
+void notes_take(struct notes *n, struct arena *a, struct promql_result *out);
+
+#endif

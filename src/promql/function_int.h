@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The function table. One file per family in functions/, one row per function. A row names how the
+ * function works, by the one pointer that is set:
+ *
+ *   each    value -> value, for every point of a vector; further arguments are scalars at that step
+ *   window  the samples of a range at one step -> value
+ *   row     the same for all steps of one series at once, when a sliding window can do better
+ *   call    everything else: the function evaluates its arguments itself
+ *   scalar  no series at all: a value per step
+ */
+#ifndef PROMQL_FUNCTION_INT_H
+#define PROMQL_FUNCTION_INT_H
+
+#include "promql/ast_int.h"
+
+struct eval;
+struct grid;
+struct row_sink;
+
+enum { FUNCTION_ARGS_MAX = 8 };
+
+/* Samples of one series inside the window that ends at `end`: (start, end]. */
+struct window {
+    const ts_ms *t;
+    const double *v;
+    size_t n; /* never 0 */
+    ts_ms start, end;
+    ts_ms step;      /* time of the evaluation, without offset */
+    double args[2];  /* the scalar arguments in order */
+    double *scratch; /* room for n values */
+};
+
+/* The windows of one series at every step. */
+struct range_row {
+    const ts_ms *t;
+    const double *v;
+    size_t n;
+    size_t steps;
+    const uint32_t *lo, *hi; /* per step: samples [lo, hi) are in its window */
+    const ts_ms *end;        /* per step: end of the window */
+    int64_t range_ms;
+};
+
+enum function_flags {
+    FN_EXPERIMENTAL = 1,
+    FN_KEEP_NAME = 2,      /* the result keeps the metric name */
+    FN_STEP_DEPENDENT = 4, /* differs from step to step even when the arguments do not */
+    FN_COUNTER = 8,        /* meant for counters: others get an info */
+};
+
+struct function {
+    str name;
+    enum promql_type args[FUNCTION_ARGS_MAX];
+    uint8_t args_n;
+    int8_t variadic; /* as upstream: 0 none, k: args_n - 1 + k at most, -1: any number */
+    enum promql_type returns;
+    unsigned flags;
+    str help;
+    double (*each)(double v, const double *args);
+    /* False: no value at this step. */
+    bool (*window)(const struct window *w, double *out);
+    void (*row)(const struct range_row *r, double *out);
+    /* Of window and row: refuses scalar arguments (a row of `steps` each); may be NULL. */
+    bool (*check)(const double *const *args, size_t steps, struct err *err);
+    bool (*call)(struct eval *ev, const struct node *n, const struct grid *g,
+                 const struct row_sink *sink, struct err *err);
+    double (*scalar)(const struct grid *g, size_t step);
+    bool (*scalars)(struct eval *ev, const struct node *n, const struct grid *g, double *out,
+                    struct err *err);
+};
+
+struct function_family {
+    const struct function *rows;
+    size_t n;
+};
+
+extern const struct function_family family_absent, family_histogram, family_label, family_math,
+    family_order, family_over_time, family_rate, family_scalar, family_time, family_trend;
+
+/* NULL when there is none. */
+const struct function *function_find(str name);
+/* The function whose name is nearest; empty when none is near. */
+str function_nearest(str name);
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/* All functions: the families in one list, by name. A new family is one line here. */
+#include <stdlib.h>
+
+#include "promql/function_int.h"
+
+static const struct function_family *const families[] = {
+    &family_absent,    &family_histogram, &family_label,  &family_math, &family_order,
+    &family_over_time, &family_rate,      &family_scalar, &family_time, &family_trend,
+};
+enum { FAMILIES_N = sizeof families / sizeof *families, FUNCTIONS_MAX = 128 };
+
+const struct function *function_find(str name)
+{
+    for (size_t f = 0; f < FAMILIES_N; f++)
+        for (size_t i = 0; i < families[f]->n; i++)
+            if (str_eq(families[f]->rows[i].name, name))
+                return &families[f]->rows[i];
+    return NULL;
+}
+
+static size_t all_names(str *names)
+{
+    size_t n = 0;
+    for (size_t f = 0; f < FAMILIES_N; f++)
+        for (size_t i = 0; i < families[f]->n && n < FUNCTIONS_MAX; i++)
+            names[n++] = families[f]->rows[i].name;
+    return n;
+}
+
+str function_nearest(str name)
+{
+    str names[FUNCTIONS_MAX];
+    return str_nearest(name, names, all_names(names));
+}
+
+static bool is_built(const struct function *f)
+{
+    return f->each || f->window || f->row || f->call || f->scalar || f->scalars;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct promql_function_info *x = a, *y = b;
+    return str_cmp(x->name, y->name);
+}
+
+size_t promql_functions(struct promql_function_info *out, size_t max)
+{
+    str names[FUNCTIONS_MAX];
+    size_t all = all_names(names), n = 0;
+    for (size_t i = 0; i < all; i++) {
+        const struct function *f = function_find(names[i]);
+        if (!is_built(f) || n == max)
+            continue;
+        struct promql_function_info *info = &out[n++];
+        *info = (struct promql_function_info){.name = f->name,
+                                              .args_n = f->args_n,
+                                              .variadic = f->variadic,
+                                              .returns = f->returns,
+                                              .experimental = f->flags & FN_EXPERIMENTAL,
+                                              .help = f->help};
+        memcpy(info->args, f->args, sizeof info->args);
+    }
+    if (n)
+        qsort(out, n, sizeof *out, by_name);
+    return n;
+}

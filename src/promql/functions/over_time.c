@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Aggregations of the samples of one series inside its window. */
+#include <math.h>
+
+#include "promql/eval_int.h"
+
+static bool window_sum(const struct window *w, double *out)
+{
+    double sum = 0, c = 0;
+    for (size_t i = 0; i < w->n; i++)
+        kahan_add(w->v[i], &sum, &c);
+    *out = isinf(sum) ? sum : sum + c;
+    return true;
+}
+
+/* The sum while it does not overflow, a running mean from there on. */
+static bool window_avg(const struct window *w, double *out)
+{
+    double sum = w->v[0], c = 0, mean = 0;
+    size_t i = 1;
+    for (; i < w->n; i++) {
+        double s = sum, low = c;
+        kahan_add(w->v[i], &s, &low);
+        if (isinf(s))
+            break;
+        sum = s, c = low;
+    }
+    if (i == w->n) {
+        *out = sum / (double)i + c / (double)i;
+        return true;
+    }
+    mean = sum / (double)i;
+    c /= (double)i;
+    for (; i < w->n; i++) {
+        double count = (double)(i + 1), q = (double)i / count;
+        mean *= q;
+        c *= q;
+        kahan_add(w->v[i] / count, &mean, &c);
+    }
+    *out = mean + c;
+    return true;
+}
+
+static size_t extreme(const struct window *w, double sign, bool last)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        double x = sign * w->v[i], best = sign * w->v[at];
+        if (isnan(w->v[at]) || x > best || (last && x == best))
+            at = i;
+    }
+    return at;
+}
+
+static bool window_max(const struct window *w, double *out)
+{
+    return *out = w->v[extreme(w, 1, false)], true;
+}
+static bool window_min(const struct window *w, double *out)
+{
+    return *out = w->v[extreme(w, -1, false)], true;
+}
+static bool window_ts_of_max(const struct window *w, double *out)
+{
+    return *out = (double)w->t[extreme(w, 1, true)] / 1000, true;
+}
+static bool window_ts_of_min(const struct window *w, double *out)
+{
+    return *out = (double)w->t[extreme(w, -1, true)] / 1000, true;
+}
+static bool window_count(const struct window *w, double *out)
+{
+    return *out = (double)w->n, true;
+}
+static bool window_present(const struct window *w, double *out)
+{
+    (void)w;
+    return *out = 1, true;
+}
+static bool window_last(const struct window *w, double *out)
+{
+    return *out = w->v[w->n - 1], true;
+}
+static bool window_first(const struct window *w, double *out)
+{
+    return *out = w->v[0], true;
+}
+static bool window_ts_of_last(const struct window *w, double *out)
+{
+    return *out = (double)w->t[w->n - 1] / 1000, true;
+}
+static bool window_ts_of_first(const struct window *w, double *out)
+{
+    return *out = (double)w->t[0] / 1000, true;
+}
+
+static double variance(const struct window *w)
+{
+    double mean = 0, mean_c = 0, aux = 0, aux_c = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        double delta = w->v[i] - (mean + mean_c);
+        kahan_add(delta / (double)(i + 1), &mean, &mean_c);
+        kahan_add(delta * (w->v[i] - (mean + mean_c)), &aux, &aux_c);
+    }
+    return (aux + aux_c) / (double)w->n;
+}
+
+static bool window_stdvar(const struct window *w, double *out)
+{
+    return *out = variance(w), true;
+}
+static bool window_stddev(const struct window *w, double *out)
+{
+    return *out = sqrt(variance(w)), true;
+}
+
+static bool window_quantile(const struct window *w, double *out)
+{
+    memcpy(w->scratch, w->v, w->n * sizeof *w->v);
+    *out = quantile_of(w->args[0], w->scratch, w->n);
+    return true;
+}
+
+/* Median of the distances from the median. */
+static bool window_mad(const struct window *w, double *out)
+{
+    *out = NAN;
+    for (size_t i = 0; i < w->n; i++)
+        if (isnan(w->v[i]))
+            return true;
+    memcpy(w->scratch, w->v, w->n * sizeof *w->v);
+    double median = quantile_of(0.5, w->scratch, w->n);
+    for (size_t i = 0; i < w->n; i++)
+        w->scratch[i] = fabs(w->scratch[i] - median);
+    *out = quantile_of(0.5, w->scratch, w->n);
+    return true;
+}
+
+#define OVER_TIME(id, fn, bits, text)                                                              \
+    {                                                                                              \
+        .name = STR_INIT(id), .args = {PROMQL_MATRIX}, .args_n = 1, .returns = PROMQL_VECTOR,      \
+        .flags = (bits), .window = (fn), .help = STR_INIT(text)                                    \
+    }
+
+static const struct function rows[] = {
+    OVER_TIME("sum_over_time", window_sum, 0, "Sum of the values in the window."),
+    OVER_TIME("avg_over_time", window_avg, 0, "Mean of the values in the window."),
+    OVER_TIME("min_over_time", window_min, 0, "Smallest value in the window."),
+    OVER_TIME("max_over_time", window_max, 0, "Largest value in the window."),
+    OVER_TIME("count_over_time", window_count, 0, "Number of samples in the window."),
+    OVER_TIME("present_over_time", window_present, 0, "1 for every series with a sample."),
+    OVER_TIME("last_over_time", window_last, FN_KEEP_NAME, "Newest value in the window."),
+    OVER_TIME("first_over_time", window_first, FN_KEEP_NAME, "Oldest value in the window."),
+    OVER_TIME("stddev_over_time", window_stddev, 0, "Population standard deviation."),
+    OVER_TIME("stdvar_over_time", window_stdvar, 0, "Population variance."),
+    OVER_TIME("mad_over_time", window_mad, FN_EXPERIMENTAL, "Median absolute deviation."),
+    OVER_TIME("ts_of_first_over_time", window_ts_of_first, FN_EXPERIMENTAL,
+              "Time of the oldest sample in the window."),
+    OVER_TIME("ts_of_last_over_time", window_ts_of_last, FN_EXPERIMENTAL,
+              "Time of the newest sample in the window."),
+    OVER_TIME("ts_of_max_over_time", window_ts_of_max, FN_EXPERIMENTAL,
+              "Time of the last sample with the largest value."),
+    OVER_TIME("ts_of_min_over_time", window_ts_of_min, FN_EXPERIMENTAL,
+              "Time of the last sample with the smallest value."),
+    {.name = STR_INIT("quantile_over_time"),
+     .args = {PROMQL_SCALAR, PROMQL_MATRIX},
+     .args_n = 2,
+     .returns = PROMQL_VECTOR,
+     .window = window_quantile,
+     .help = STR_INIT("Quantile of the values in the window.")},
+};
+
+const struct function_family family_over_time = {rows, sizeof rows / sizeof *rows};

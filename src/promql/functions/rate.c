@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Rates of counters and gauges, with upstream's extrapolation: towards a border of the window by as
+ * much as the average distance of samples suggests, and never past the zero of a counter.
+ *
+ * A row is worked on at once: the places where a counter fell are found in one pass over the
+ * series, and a window adds what was lost at those inside it. So a window costs as much as it has
+ * resets.
+ */
+#include <math.h>
+
+#include "promql/eval_int.h"
+
+/* By how much the samples stand for more than the span they cover. */
+static double extrapolation(ts_ms first, ts_ms last, size_t n, ts_ms end, int64_t range_ms,
+                            double counter_first, double increase)
+{
+    double to_start = (double)(first - (end - range_ms)) / 1000;
+    double to_end = (double)(end - last) / 1000;
+    double sampled = (double)(last - first) / 1000, average = sampled / (double)(n - 1);
+    double threshold = average * 1.1;
+    if (to_start >= threshold)
+        to_start = average / 2;
+    if (increase > 0 && counter_first >= 0) {
+        double to_zero = sampled * (counter_first / increase);
+        if (to_zero < to_start)
+            to_start = to_zero;
+    }
+    if (to_end >= threshold)
+        to_end = average / 2;
+    return sampled != 0 ? (sampled + to_start + to_end) / sampled : 1;
+}
+
+static void extrapolated(const struct range_row *r, bool counter, bool per_second, double *out)
+{
+    size_t reset = 1; /* first place >= lo + 1 where the counter fell; r->n: none */
+    for (size_t i = 0; i < r->steps; i++) {
+        size_t lo = r->lo[i], hi = r->hi[i];
+        out[i] = absent();
+        if (hi - lo < 2)
+            continue;
+        double v = r->v[hi - 1] - r->v[lo];
+        if (counter) {
+            reset = reset > lo ? reset : lo + 1;
+            while (reset < r->n && !(r->v[reset] < r->v[reset - 1]))
+                reset++;
+            for (size_t k = reset; k < hi; k++)
+                if (r->v[k] < r->v[k - 1])
+                    v += r->v[k - 1];
+        }
+        double factor = extrapolation(r->t[lo], r->t[hi - 1], hi - lo, r->end[i], r->range_ms,
+                                      counter ? r->v[lo] : -1, counter ? v : 0);
+        if (per_second)
+            factor /= (double)r->range_ms / 1000;
+        out[i] = v * factor;
+    }
+}
+
+static void row_rate(const struct range_row *r, double *out)
+{
+    extrapolated(r, true, true, out);
+}
+static void row_increase(const struct range_row *r, double *out)
+{
+    extrapolated(r, true, false, out);
+}
+static void row_delta(const struct range_row *r, double *out)
+{
+    extrapolated(r, false, false, out);
+}
+
+/* The last two samples; a counter that fell started at zero. */
+static bool window_irate(const struct window *w, double *out)
+{
+    if (w->n < 2)
+        return false;
+    double a = w->v[w->n - 2], b = w->v[w->n - 1];
+    int64_t ms = w->t[w->n - 1] - w->t[w->n - 2];
+    *out = (b < a ? b : b - a) / ((double)ms / 1000);
+    return true;
+}
+
+static bool window_idelta(const struct window *w, double *out)
+{
+    if (w->n < 2)
+        return false;
+    *out = w->v[w->n - 1] - w->v[w->n - 2];
+    return true;
+}
+
+static bool window_resets(const struct window *w, double *out)
+{
+    size_t n = 0;
+    for (size_t i = 1; i < w->n; i++)
+        n += w->v[i] < w->v[i - 1];
+    *out = (double)n;
+    return true;
+}
+
+static bool window_changes(const struct window *w, double *out)
+{
+    size_t n = 0;
+    for (size_t i = 1; i < w->n; i++)
+        n += w->v[i] != w->v[i - 1] && !(isnan(w->v[i]) && isnan(w->v[i - 1]));
+    *out = (double)n;
+    return true;
+}
+
+#define RANGE_ONLY .args = {PROMQL_MATRIX}, .args_n = 1, .returns = PROMQL_VECTOR
+
+static const struct function rows[] = {
+    {.name = STR_INIT("rate"),
+     RANGE_ONLY,
+     .flags = FN_COUNTER,
+     .row = row_rate,
+     .help = STR_INIT("Per-second average increase of a counter over the window.")},
+    {.name = STR_INIT("increase"),
+     RANGE_ONLY,
+     .flags = FN_COUNTER,
+     .row = row_increase,
+     .help = STR_INIT("Increase of a counter over the window.")},
+    {.name = STR_INIT("delta"),
+     RANGE_ONLY,
+     .row = row_delta,
+     .help = STR_INIT("Difference between the last and first value of a gauge in the window.")},
+    {.name = STR_INIT("irate"),
+     RANGE_ONLY,
+     .window = window_irate,
+     .help = STR_INIT("Per-second increase of a counter between its last two samples.")},
+    {.name = STR_INIT("idelta"),
+     RANGE_ONLY,
+     .window = window_idelta,
+     .help = STR_INIT("Difference between the last two samples of a gauge.")},
+    {.name = STR_INIT("resets"),
+     RANGE_ONLY,
+     .window = window_resets,
+     .help = STR_INIT("How often a counter fell in the window.")},
+    {.name = STR_INIT("changes"),
+     RANGE_ONLY,
+     .window = window_changes,
+     .help = STR_INIT("How often the value changed in the window.")},
+};
+
+const struct function_family family_rate = {rows, sizeof rows / sizeof *rows};

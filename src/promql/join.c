@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Binary operations between two vectors. Both sides are sorted into match groups by the labels they
+ * are matched on; a group is then worked on column by column. What upstream checks at each step
+ * (duplicates on the "one" side, several results with the same labels) is checked for each step
+ * here.
+ */
+#include <stdlib.h>
+
+#include "promql/eval_int.h"
+
+/* One side's rows by match group: [start[g], start[g + 1]) of `order`. */
+struct side {
+    struct rows rows;
+    uint32_t *group, *order, *start;
+    bool *any; /* per step: is there any value on this side */
+};
+
+struct join {
+    struct eval *ev;
+    const struct node *n;
+    const struct matching *match;
+    const struct grid *grid;
+    struct names on;
+    struct label_table groups; /* the labels that were matched */
+    struct side many, one;     /* swapped when the right side is the many */
+    bool swapped, arithmetic;
+    struct label_table results;
+    VEC(struct row) out;
+    VEC(uint32_t *) owners; /* per result and step: 1 + group that gave it, NULL: not tracked */
+    uint32_t *taken;        /* one-to-one: per step, 1 + group that has its result */
+};
+
+static struct labels match_labels(struct join *j, struct labels ls)
+{
+    return j->match->on ? labels_keep(&j->ev->arena, ls, &j->on)
+                        : labels_without(&j->ev->arena, ls, &j->on, false);
+}
+
+static bool collect_side(struct join *j, const struct node *n, struct side *s, struct err *err)
+{
+    struct arena *a = &j->ev->arena;
+    if (!eval_collect(j->ev, n, j->grid, &s->rows, err))
+        return false;
+    s->group = arena_array(a, uint32_t, s->rows.n);
+    s->order = arena_array(a, uint32_t, s->rows.n);
+    s->any = arena_array(a, bool, j->grid->n);
+    for (size_t i = 0; i < s->rows.n; i++) {
+        const struct row *r = &s->rows.at[i];
+        s->group[i] = (uint32_t)label_table_add(&j->groups, match_labels(j, r->labels));
+        for (size_t k = 0; k < j->grid->n; k++)
+            s->any[k] |= !is_absent(r->v[k]);
+    }
+    return eval_memory(j->ev, err);
+}
+
+/* Counting sort by group, once all groups are known. */
+static void order_side(struct join *j, struct side *s)
+{
+    struct arena *a = &j->ev->arena;
+    size_t n = j->groups.n;
+    s->start = arena_array(a, uint32_t, n + 2);
+    for (size_t i = 0; i < s->rows.n; i++)
+        s->start[s->group[i] + 2]++;
+    for (size_t i = 0; i < n; i++)
+        s->start[i + 2] += s->start[i + 1];
+    for (size_t i = 0; i < s->rows.n; i++)
+        s->order[s->start[s->group[i] + 1]++] = (uint32_t)i;
+}
+
+static bool duplicate_error(struct join *j, size_t group, const struct row *a, const struct row *b,
+                            struct err *err)
+{
+    STRBUF_CLEANUP struct strbuf g = {0}, x = {0}, y = {0};
+    labels_format(j->groups.at[group], &g);
+    labels_format(a->labels, &x);
+    labels_format(b->labels, &y);
+    bool swap = str_cmp(strbuf_str(&x), strbuf_str(&y)) > 0;
+    return err_set(err, ERR_EXEC,
+                   "found duplicate series for the match group %s on the %s hand-side of the "
+                   "operation: [%s, %s];many-to-many matching not allowed: matching labels must be "
+                   "unique on one side",
+                   g.n ? g.p : "{}", j->swapped ? "left" : "right", swap ? y.p : x.p,
+                   swap ? x.p : y.p);
+}
+
+/* Two rows of the "one" side in one group must not have values at the same step. */
+static bool check_one_side(struct join *j, size_t group, struct err *err)
+{
+    const struct side *s = &j->one;
+    uint32_t from = s->start[group], to = s->start[group + 1];
+    if (to - from < 2)
+        return true;
+    for (size_t k = 0; k < j->grid->n; k++) {
+        const struct row *seen = NULL;
+        for (uint32_t i = from; i < to && j->many.any[k]; i++) {
+            const struct row *r = &s->rows.at[s->order[i]];
+            if (is_absent(r->v[k]))
+                continue;
+            if (seen)
+                return duplicate_error(j, group, r, seen, err);
+            seen = r;
+        }
+    }
+    return true;
+}
+
+/* The labels of a result: those of the many side, with what is included from the one side. */
+static struct labels result_labels(struct join *j, struct labels many, struct labels one)
+{
+    struct arena *a = &j->ev->arena;
+    const struct matching *m = j->match;
+    if (j->arithmetic || (j->n->binary.return_bool && !j->ev->delayed_names))
+        many = labels_nameless(a, many);
+    if (m->card == CARD_ONE_TO_ONE)
+        return m->on ? labels_keep(a, many, &j->on) : labels_without(a, many, &j->on, true);
+    if (m->include.n == 0)
+        return many;
+    struct labels_builder b;
+    labels_builder_init(&b, many);
+    for (size_t i = 0; i < m->include.n; i++)
+        labels_builder_set(&b, m->include.at[i], labels_get(one, m->include.at[i]));
+    struct labels out = labels_builder_take(&b, a);
+    labels_builder_fini(&b);
+    return out;
+}
+
+/* Number of the result row with these labels. */
+static bool result_row(struct join *j, struct labels ls, bool track, size_t *out, struct err *err)
+{
+    size_t known = j->results.n, i = label_table_add(&j->results, ls);
+    if (i == known) {
+        double *v = eval_row_new(j->ev, j->grid->n, err);
+        if (!v)
+            return false;
+        for (size_t k = 0; k < j->grid->n; k++)
+            v[k] = absent();
+        vec_push(&j->out, (struct row){ls, j->n->binary.return_bool, v});
+        vec_push(&j->owners, (uint32_t *)NULL);
+    }
+    if (track && !j->owners.at[i])
+        j->owners.at[i] = arena_array(&j->ev->arena, uint32_t, j->grid->n);
+    *out = i;
+    return true;
+}
+
+/* Marks a step of a result as given by this group; false with upstream's error when it was. */
+static bool claim(struct join *j, uint32_t *owner, size_t k, size_t group, struct err *err)
+{
+    uint32_t id = (uint32_t)group + 1;
+    bool one = j->match->card == CARD_ONE_TO_ONE;
+    uint32_t *at = one ? &j->taken[k] : &owner[k];
+    if (*at == id)
+        return err_set(err, ERR_EXEC,
+                       one ? "multiple matches for labels: many-to-one matching must be explicit "
+                             "(group_left/group_right)"
+                           : "multiple matches for labels: grouping labels must ensure unique "
+                             "matches");
+    *at = id;
+    return true;
+}
+
+/* The value of one step; absent when a comparison does not hold. */
+static double join_value(const struct join *j, double many, double one)
+{
+    enum token_kind op = j->n->binary.op;
+    double l = j->swapped ? one : many, r = j->swapped ? many : one;
+    double v = binary_value(op, l, r);
+    if (token_is_comparison(op) && !j->n->binary.return_bool)
+        return v != 0 ? l : absent();
+    return v;
+}
+
+/* `one` and `many` at the steps where both have a value; a side that is NULL has its fill value
+ * where `gaps` says so. */
+struct pair {
+    const struct row *many, *one;
+    double fill;
+    const bool *gaps;
+};
+
+static bool join_pair(struct join *j, size_t group, const struct pair *p, bool track,
+                      struct err *err)
+{
+    struct labels matched = j->groups.at[group];
+    struct labels ls =
+        result_labels(j, p->many ? p->many->labels : matched, p->one ? p->one->labels : matched);
+    size_t i = SIZE_MAX;
+    for (size_t k = 0; k < j->grid->n; k++) {
+        if (p->gaps && !p->gaps[k])
+            continue;
+        double m = p->many ? p->many->v[k] : p->fill, o = p->one ? p->one->v[k] : p->fill;
+        if (is_absent(m) || is_absent(o))
+            continue;
+        if (i == SIZE_MAX && !result_row(j, ls, track, &i, err))
+            return false;
+        if (track && !claim(j, j->owners.at[i], k, group, err))
+            return false;
+        double v = join_value(j, m, o);
+        if (is_absent(v))
+            continue;
+        if (!is_absent(j->out.at[i].v[k]))
+            return err_set(err, ERR_EXEC, "vector cannot contain metrics with the same labelset");
+        j->out.at[i].v[k] = v;
+    }
+    return true;
+}
+
+static const struct row *side_row(const struct side *s, uint32_t i)
+{
+    return &s->rows.at[s->order[i]];
+}
+
+/* Steps at which no row of the group has a value. */
+static void gaps_of(const struct join *j, const struct side *s, size_t group, bool *gaps)
+{
+    for (size_t k = 0; k < j->grid->n; k++) {
+        gaps[k] = true;
+        for (uint32_t i = s->start[group]; i < s->start[group + 1]; i++)
+            gaps[k] &= is_absent(side_row(s, i)->v[k]);
+    }
+}
+
+/* fill: rows without partner meet the fill value of the other side. */
+static bool join_fill(struct join *j, size_t group, bool *gaps, struct err *err)
+{
+    const struct matching *m = j->match;
+    if (m->fill_right_set) {
+        gaps_of(j, &j->one, group, gaps);
+        for (uint32_t i = j->many.start[group]; i < j->many.start[group + 1]; i++) {
+            struct pair p = {side_row(&j->many, i), NULL, m->fill_right, gaps};
+            if (!join_pair(j, group, &p, true, err))
+                return false;
+        }
+    }
+    if (m->fill_left_set) {
+        gaps_of(j, &j->many, group, gaps);
+        for (uint32_t i = j->one.start[group]; i < j->one.start[group + 1]; i++) {
+            struct pair p = {NULL, side_row(&j->one, i), m->fill_left, gaps};
+            if (!join_pair(j, group, &p, true, err))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool join_group(struct join *j, size_t group, bool *gaps, struct err *err)
+{
+    uint32_t many = j->many.start[group], many_end = j->many.start[group + 1];
+    if (!check_one_side(j, group, err))
+        return false;
+    bool fill = j->match->fill_left_set || j->match->fill_right_set;
+    bool track = many_end - many > 1 || fill;
+    for (; many < many_end; many++)
+        for (uint32_t one = j->one.start[group]; one < j->one.start[group + 1]; one++) {
+            struct pair p = {side_row(&j->many, many), side_row(&j->one, one), 0, NULL};
+            if (!join_pair(j, group, &p, track, err))
+                return false;
+        }
+    return (!fill || join_fill(j, group, gaps, err)) && budget_use(j->ev->q->budget, 0, err) &&
+           eval_memory(j->ev, err);
+}
+
+static bool join_all(struct join *j, const struct row_sink *sink, struct err *err)
+{
+    struct arena *a = &j->ev->arena;
+    order_side(j, &j->many);
+    order_side(j, &j->one);
+    j->taken = arena_array(a, uint32_t, j->grid->n);
+    bool *gaps = arena_array(a, bool, j->grid->n);
+    for (size_t group = 0; group < j->groups.n; group++)
+        if (!join_group(j, group, gaps, err))
+            return false;
+    for (size_t i = 0; i < j->out.n; i++)
+        if (!sink->put(sink->ctx, &j->out.at[i], err))
+            return false;
+    return true;
+}
+
+static void join_init(struct join *j, struct eval *ev, const struct node *n, const struct grid *g)
+{
+    *j = (struct join){.ev = ev,
+                       .n = n,
+                       .grid = g,
+                       .match = &n->binary.match,
+                       .on = names_sorted(&ev->arena, &n->binary.match.labels),
+                       .swapped = n->binary.match.card == CARD_ONE_TO_MANY,
+                       .arithmetic = !token_is_comparison(n->binary.op)};
+}
+
+static void join_fini(struct join *j)
+{
+    label_table_fini(&j->groups);
+    label_table_fini(&j->results);
+    vec_fini(&j->out);
+    vec_fini(&j->owners);
+}
+
+bool eval_join(struct eval *ev, const struct node *n, const struct grid *g,
+               const struct row_sink *sink, struct err *err)
+{
+    struct join j;
+    join_init(&j, ev, n, g);
+    bool ok = collect_side(&j, n->binary.lhs, j.swapped ? &j.one : &j.many, err) &&
+              collect_side(&j, n->binary.rhs, j.swapped ? &j.many : &j.one, err) &&
+              join_all(&j, sink, err);
+    join_fini(&j);
+    return ok;
+}
+
+/* ---- and, or, unless ---- */
+
+struct set_filter {
+    struct join *j;
+    bool **present; /* per group of the other side: the steps at which it has a value */
+    size_t groups_n;
+    bool keep_present;
+    const struct row_sink *sink;
+};
+
+static bool set_put(void *ctx, struct row *r, struct err *err)
+{
+    struct set_filter *f = ctx;
+    size_t g = label_table_add(&f->j->groups, match_labels(f->j, r->labels));
+    const bool *present = g < f->groups_n ? f->present[g] : NULL;
+    for (size_t k = 0; k < f->j->grid->n; k++)
+        if ((present && present[k]) != f->keep_present)
+            r->v[k] = absent();
+    return f->sink->put(f->sink->ctx, r, err);
+}
+
+static bool presence(struct join *j, const struct side *s, struct set_filter *f, struct err *err)
+{
+    f->groups_n = j->groups.n;
+    f->present = arena_array(&j->ev->arena, bool *, f->groups_n);
+    for (size_t i = 0; i < s->rows.n; i++) {
+        bool **p = &f->present[s->group[i]];
+        if (!*p)
+            *p = arena_array(&j->ev->arena, bool, j->grid->n);
+        for (size_t k = 0; k < j->grid->n; k++)
+            (*p)[k] |= !is_absent(s->rows.at[i].v[k]);
+    }
+    return eval_memory(j->ev, err);
+}
+
+static bool eval_or(struct join *j, const struct row_sink *sink, struct err *err)
+{
+    struct merger m;
+    merger_init(&m, j->ev, j->grid->n);
+    struct set_filter f = {
+        .j = j, .keep_present = false, .sink = &(struct row_sink){merger_put, &m}};
+    bool ok = collect_side(j, j->n->binary.lhs, &j->many, err) && presence(j, &j->many, &f, err);
+    for (size_t i = 0; ok && i < j->many.rows.n; i++)
+        ok = merger_put(&m, &j->many.rows.at[i], err);
+    ok = ok && eval_rows(j->ev, j->n->binary.rhs, j->grid, &(struct row_sink){set_put, &f}, err) &&
+         merger_flush(&m, sink, err);
+    merger_fini(&m);
+    return ok;
+}
+
+bool eval_set(struct eval *ev, const struct node *n, const struct grid *g,
+              const struct row_sink *sink, struct err *err)
+{
+    struct join j;
+    join_init(&j, ev, n, g);
+    struct set_filter f = {.j = &j, .keep_present = n->binary.op == TOK_AND, .sink = sink};
+    bool ok = n->binary.op == TOK_OR
+                  ? eval_or(&j, sink, err)
+                  : collect_side(&j, n->binary.rhs, &j.one, err) && presence(&j, &j.one, &f, err) &&
+                        eval_rows(ev, n->binary.lhs, g, &(struct row_sink){set_put, &f}, err);
+    join_fini(&j);
+    return ok;
+}

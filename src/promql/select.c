@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Samples from the source: series by series, decoded once per query whatever the number of steps. A
+ * lookup or window is left-open: a sample exactly `range` before its end is outside.
+ */
+#include "promql/eval_int.h"
+#include "sys/pool.h"
+
+static int64_t now_ns(const struct eval *ev)
+{
+    struct budget *b = ev->q->budget;
+    return b->mono_ns ? b->mono_ns(b->clock) : 0;
+}
+
+/* Earliest and latest of the times. */
+static void span(const ts_ms *t, size_t n, ts_ms *min, ts_ms *max)
+{
+    *min = *max = t[0];
+    for (size_t i = 1; i < n; i++) {
+        *min = t[i] < *min ? t[i] : *min;
+        *max = t[i] > *max ? t[i] : *max;
+    }
+}
+
+static ts_ms clamp_time(__int128 t)
+{
+    return t > INT64_MAX ? INT64_MAX : t < INT64_MIN ? INT64_MIN : (ts_ms)t;
+}
+
+static struct selection *select_series(struct eval *ev, const struct node *n,
+                                       const struct select_hints *h, struct err *err)
+{
+    const struct source_ops *ops = ev->q->source->ops;
+    int64_t begin = now_ns(ev);
+    struct selection *sel = ops->select(ev->q->source, n->selector.matchers, n->selector.matchers_n,
+                                        h, ev->q->budget, err);
+    ev->stats.select_ns += now_ns(ev) - begin;
+    if (sel)
+        vec_push(&ev->selections, (struct selection_ref){ops, sel});
+    return sel;
+}
+
+/* Reads series i into the scratch arena and counts what it cost. */
+static bool read_series(struct eval *ev, struct selection *sel, size_t i,
+                        const struct select_hints *h, struct arena *scratch, struct columns *out,
+                        struct err *err)
+{
+    arena_reset(scratch);
+    int64_t begin = now_ns(ev);
+    *out = (struct columns){0};
+    bool ok = ev->q->source->ops->read(sel, i, h->start, h->end, scratch, out, err);
+    ev->stats.select_ns += now_ns(ev) - begin;
+    if (!ok || !budget_use(ev->q->budget, out->n, err))
+        return false;
+    ev->stats.samples_read += out->n;
+    ev->stats.series_read++;
+    pool_yield();
+    return eval_memory(ev, err);
+}
+
+/* The newest sample at or before each time, if younger than the lookback and no stale marker. */
+static bool look_up(struct eval *ev, const struct columns *c, const ts_ms *at, size_t n, bool times,
+                    double *out)
+{
+    bool any = false;
+    for (size_t i = 0, k = 0; i < n; i++) {
+        while (k < c->n && c->t[k] <= at[i])
+            k++;
+        out[i] = absent();
+        if (k == 0 || at[i] - c->t[k - 1] >= ev->lookback_ms || is_stale_nan(c->v[k - 1]))
+            continue;
+        out[i] = times ? (double)c->t[k - 1] / 1000 : c->v[k - 1];
+        ev->stats.samples_total++;
+        any = true;
+    }
+    return any;
+}
+
+bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, bool times,
+                   const struct row_sink *sink, struct err *err)
+{
+    double *v = eval_row_new(ev, g->n, err);
+    ts_ms *at = (ts_ms *)eval_row_new(ev, g->n, err), min, max;
+    if (!v || !at || !eval_when(ev, &n->selector.when, g, at, err))
+        return false;
+    span(at, g->n, &min, &max);
+    struct select_hints h = {.start = clamp_time((__int128)min - ev->lookback_ms + 1),
+                             .end = max,
+                             .step_ms = g->n > 1 ? g->step_ms : 0};
+    struct selection *sel = select_series(ev, n, &h, err);
+    if (!sel)
+        return false;
+    size_t series_n = ev->q->source->ops->size(sel);
+    struct arena scratch;
+    arena_init(&scratch, ev->arena.limit_bytes);
+    bool ok = true;
+    for (size_t i = 0; ok && i < series_n; i++) {
+        struct columns c;
+        ok = read_series(ev, sel, i, &h, &scratch, &c, err);
+        if (ok && look_up(ev, &c, at, g->n, times, v)) {
+            struct row r = {ev->q->source->ops->labels(sel, i), false, v};
+            ok = sink->put(sink->ctx, &r, err);
+        }
+    }
+    arena_fini(&scratch);
+    return ok;
+}
+
+bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, struct windows *out,
+                  struct err *err)
+{
+    bool sub = n->kind == NODE_SUBQUERY;
+    const struct when *w = sub ? &n->subquery.when : &n->range.selector->selector.when;
+    out->n = g->n;
+    out->end = (ts_ms *)eval_row_new(ev, g->n, err);
+    return out->end && eval_when(ev, w, g, out->end, err) &&
+           eval_duration(ev, sub ? n->subquery.range_ms : n->range.range_ms,
+                         sub ? n->subquery.range_expr : n->range.range_expr, false, &out->range_ms,
+                         err);
+}
+
+/* The columns without stale markers; untouched when there are none. */
+static bool drop_stale(struct columns *c, struct arena *scratch)
+{
+    size_t i = 0, n;
+    while (i < c->n && !is_stale_nan(c->v[i]))
+        i++;
+    if (i == c->n)
+        return true;
+    ts_ms *t = arena_try(scratch, c->n, sizeof *t);
+    double *v = arena_try(scratch, c->n, sizeof *v);
+    if (!t || !v)
+        return false;
+    for (n = 0, i = 0; i < c->n; i++)
+        if (!is_stale_nan(c->v[i])) {
+            t[n] = c->t[i];
+            v[n++] = c->v[i];
+        }
+    *c = (struct columns){n, t, v};
+    return true;
+}
+
+static bool range_selector(struct eval *ev, const struct node *n, const struct windows *w,
+                           const struct range_sink *sink, struct err *err)
+{
+    ts_ms min, max;
+    span(w->end, w->n, &min, &max);
+    struct select_hints h = {.start = clamp_time((__int128)min - w->range_ms + 1),
+                             .end = max,
+                             .step_ms = w->n > 1 ? w->end[1] - w->end[0] : 0,
+                             .range_ms = w->range_ms};
+    struct selection *sel = select_series(ev, n->range.selector, &h, err);
+    if (!sel)
+        return false;
+    size_t series_n = ev->q->source->ops->size(sel);
+    struct arena scratch;
+    arena_init(&scratch, ev->arena.limit_bytes);
+    bool ok = true;
+    for (size_t i = 0; ok && i < series_n; i++) {
+        struct columns c;
+        ok = read_series(ev, sel, i, &h, &scratch, &c, err);
+        if (!ok || c.n == 0)
+            continue;
+        if (!drop_stale(&c, &scratch)) {
+            ok = err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
+            continue;
+        }
+        struct range_series s = {ev->q->source->ops->labels(sel, i), false, c.n, c.t, c.v};
+        ok = c.n == 0 || sink->put(sink->ctx, &s, err);
+    }
+    arena_fini(&scratch);
+    return ok;
+}
+
+/* ---- subqueries ---- */
+
+struct subquery {
+    struct eval *ev;
+    const struct grid *grid;
+    const struct range_sink *sink;
+    ts_ms *t;
+};
+
+/* A row of the inner expression becomes the samples of a series. */
+static bool subquery_put(void *ctx, struct row *r, struct err *err)
+{
+    struct subquery *s = ctx;
+    size_t n = 0;
+    for (size_t i = 0; i < s->grid->n; i++)
+        if (!is_absent(r->v[i])) {
+            s->t[n] = grid_at(s->grid, i);
+            r->v[n++] = r->v[i];
+        }
+    if (n == 0)
+        return true;
+    struct range_series series = {r->labels, r->drop_name, n, s->t, r->v};
+    return budget_use(s->ev->q->budget, n, err) && s->sink->put(s->sink->ctx, &series, err);
+}
+
+/* The inner grid: multiples of its step inside (first end - range, last end]. */
+static bool subquery_grid(struct eval *ev, const struct node *n, const struct windows *w,
+                          struct grid *out, struct err *err)
+{
+    ts_ms min, max;
+    int64_t step;
+    span(w->end, w->n, &min, &max);
+    if (!eval_duration(ev, n->subquery.step_ms, n->subquery.step_expr, false, &step, err))
+        return false;
+    if (step == 0)
+        step = ev->q->subquery_step_ms ? ev->q->subquery_step_ms : 60000;
+    ts_ms from = clamp_time((__int128)min - w->range_ms);
+    ts_ms start = from / step * step;
+    if (start <= from)
+        start = clamp_time((__int128)start + step);
+    *out = (struct grid){start, step, 0};
+    if (start <= max)
+        out->n = (size_t)(((__int128)max - start) / step) + 1;
+    return true;
+}
+
+static bool range_subquery(struct eval *ev, const struct node *n, const struct windows *w,
+                           const struct range_sink *sink, struct err *err)
+{
+    struct grid g;
+    if (!subquery_grid(ev, n, w, &g, err))
+        return false;
+    if (g.n == 0)
+        return true;
+    struct subquery s = {ev, &g, sink, (ts_ms *)eval_row_new(ev, g.n, err)};
+    return s.t && eval_rows(ev, n->subquery.expr, &g, &(struct row_sink){subquery_put, &s}, err);
+}
+
+bool eval_range(struct eval *ev, const struct node *n, const struct windows *w,
+                const struct range_sink *sink, struct err *err)
+{
+    if (w->n == 0)
+        return true;
+    if (n->kind == NODE_SUBQUERY)
+        return range_subquery(ev, n, w, sink, err);
+    return range_selector(ev, n, w, sink, err);
+}
