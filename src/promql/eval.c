@@ -89,8 +89,10 @@ bool eval_when(struct eval *ev, const struct when *w, const struct grid *g, ts_m
     if (!eval_duration(ev, w->offset_ms, w->offset_expr, true, &offset, err))
         return false;
     ts_ms fixed = w->at == AT_TIME ? w->at_ms : w->at == AT_START ? ev->grid.start : ev->end;
-    for (size_t i = 0; i < g->n; i++)
-        out[i] = (w->at == AT_NONE ? grid_at(g, i) : fixed) - offset;
+    for (size_t i = 0; i < g->n; i++) {
+        ts_ms t = (w->at == AT_NONE ? grid_at(g, i) : fixed) - offset;
+        out[i] = t > TIME_MAX ? TIME_MAX : t < -TIME_MAX ? -TIME_MAX : t;
+    }
     return true;
 }
 

@@ -186,6 +186,8 @@ static bool evaluate(struct output *o, struct err *err)
 static bool check_query(const struct promql_query *q, struct err *err)
 {
     enum promql_type t = q->expr->root->type;
+    if (q->start < -TIME_MAX || q->start > TIME_MAX || (q->step_ms && q->end > TIME_MAX))
+        return err_set(err, ERR_INVALID, "time of the query is out of range");
     if (q->step_ms < 0)
         return err_set(err, ERR_INVALID,
                        "zero or negative query resolution step widths are not "
@@ -210,7 +212,7 @@ static void eval_init(struct eval *ev, const struct promql_query *q)
     ev->end = ev->range_query ? q->end : q->start;
     ev->grid = (struct grid){q->start, ev->range_query ? q->step_ms : 1, 1};
     if (ev->range_query)
-        ev->grid.n = (size_t)(((__int128)q->end - q->start) / q->step_ms) + 1;
+        ev->grid.n = (size_t)((q->end - q->start) / q->step_ms) + 1;
     ev->lookback_ms = q->lookback_ms ? q->lookback_ms : 5 * 60 * 1000;
     ev->delayed_names = q->features & PROMQL_DELAYED_NAME_REMOVAL;
     ev->notes = notes_new(q->expr);

@@ -40,11 +40,6 @@ struct node *parse_fail(struct parser *p, enum err_kind kind, uint32_t at, const
     return NULL;
 }
 
-void parse_hint(struct parser *p, const char *word)
-{
-    err_hint(p->err, "did you mean %s?", word);
-}
-
 struct node *parse_unexpected(struct parser *p, const char *context, const char *expected)
 {
     STRBUF_CLEANUP struct strbuf what = {0};

@@ -22,11 +22,6 @@ static void span(const ts_ms *t, size_t n, ts_ms *min, ts_ms *max)
     }
 }
 
-static ts_ms clamp_time(__int128 t)
-{
-    return t > INT64_MAX ? INT64_MAX : t < INT64_MIN ? INT64_MIN : (ts_ms)t;
-}
-
 static struct selection *select_series(struct eval *ev, const struct node *n,
                                        const struct select_hints *h, struct err *err)
 {
@@ -84,7 +79,7 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     if (!v || !at || !eval_when(ev, &n->selector.when, g, at, err))
         return false;
     span(at, g->n, &min, &max);
-    struct select_hints h = {.start = clamp_time((__int128)min - ev->lookback_ms + 1),
+    struct select_hints h = {.start = min - ev->lookback_ms + 1,
                              .end = max,
                              .step_ms = g->n > 1 ? g->step_ms : 0};
     struct selection *sel = select_series(ev, n, &h, err);
@@ -145,7 +140,7 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
 {
     ts_ms min, max;
     span(w->end, w->n, &min, &max);
-    struct select_hints h = {.start = clamp_time((__int128)min - w->range_ms + 1),
+    struct select_hints h = {.start = min - w->range_ms + 1,
                              .end = max,
                              .step_ms = w->n > 1 ? w->end[1] - w->end[0] : 0,
                              .range_ms = w->range_ms};
@@ -208,13 +203,13 @@ static bool subquery_grid(struct eval *ev, const struct node *n, const struct wi
         return false;
     if (step == 0)
         step = ev->q->subquery_step_ms ? ev->q->subquery_step_ms : 60000;
-    ts_ms from = clamp_time((__int128)min - w->range_ms);
+    ts_ms from = min - w->range_ms;
     ts_ms start = from / step * step;
     if (start <= from)
-        start = clamp_time((__int128)start + step);
+        start += step;
     *out = (struct grid){start, step, 0};
     if (start <= max)
-        out->n = (size_t)(((__int128)max - start) / step) + 1;
+        out->n = (size_t)((max - start) / step) + 1;
     return true;
 }
 

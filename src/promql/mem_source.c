@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "promql/mem_source.h"
+
+#include <stdlib.h>
+
+#include "promql/eval_int.h"
+
+struct mem_series {
+    VEC(ts_ms) t;
+    VEC(double) v;
+};
+
+struct mem_source {
+    struct source source;
+    struct arena arena; /* labels */
+    struct label_table table;
+    VEC(struct mem_series) series; /* by index in the table */
+};
+
+struct selection {
+    struct mem_source *m;
+    size_t n;
+    size_t *index; /* of series, sorted by labels */
+};
+
+static struct mem_source *of(struct source *s)
+{
+    return (struct mem_source *)s;
+}
+
+static bool matches(struct labels ls, const struct matcher *m, size_t m_n)
+{
+    for (size_t i = 0; i < m_n; i++)
+        if (!matcher_test(&m[i], labels_get(ls, m[i].name)))
+            return false;
+    return true;
+}
+
+static int by_labels(const void *a, const void *b, void *ctx)
+{
+    const struct mem_source *m = ctx;
+    return labels_cmp(m->table.at[*(const size_t *)a], m->table.at[*(const size_t *)b]);
+}
+
+static struct selection *mem_select(struct source *s, const struct matcher *m, size_t m_n,
+                                    const struct select_hints *h, struct budget *b,
+                                    struct err *err)
+{
+    struct mem_source *src = of(s);
+    (void)b;
+    (void)err;
+    struct selection *sel = mem_new(struct selection);
+    sel->m = src;
+    sel->index = mem_array(src->table.n + 1, sizeof *sel->index);
+    for (size_t i = 0; i < src->table.n; i++)
+        if (matches(src->table.at[i], m, m_n))
+            sel->index[sel->n++] = i;
+    qsort_r(sel->index, sel->n, sizeof *sel->index, by_labels, src);
+    if (h->limit && sel->n > h->limit)
+        sel->n = h->limit;
+    return sel;
+}
+
+static size_t mem_size(const struct selection *sel)
+{
+    return sel->n;
+}
+
+static struct labels mem_labels(const struct selection *sel, size_t i)
+{
+    return sel->m->table.at[sel->index[i]];
+}
+
+/* First sample at or after `t`. */
+static size_t lower_bound(const struct mem_series *s, ts_ms t)
+{
+    size_t lo = 0, hi = s->t.n;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (s->t.at[mid] < t)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static bool mem_read(struct selection *sel, size_t i, ts_ms start, ts_ms end, struct arena *a,
+                     struct columns *out, struct err *err)
+{
+    const struct mem_series *s = &sel->m->series.at[sel->index[i]];
+    (void)a;
+    (void)err;
+    size_t lo = lower_bound(s, start), hi = lo;
+    while (hi < s->t.n && s->t.at[hi] <= end)
+        hi++;
+    *out = (struct columns){hi - lo, s->t.at + lo, s->v.at + lo};
+    return true;
+}
+
+static void mem_release(struct selection *sel)
+{
+    free(sel->index);
+    free(sel);
+}
+
+static int by_str(const void *a, const void *b)
+{
+    return str_cmp(*(const str *)a, *(const str *)b);
+}
+
+/* Sorted, each once, copied to the arena. */
+static void take_strings(str *at, size_t n, struct arena *a, str **out, size_t *out_n)
+{
+    *out = arena_array(a, str, n);
+    *out_n = 0;
+    if (n)
+        qsort(at, n, sizeof *at, by_str);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || !str_eq(at[i - 1], at[i]))
+            (*out)[(*out_n)++] = arena_dup(a, at[i]);
+}
+
+static bool mem_label_names(struct source *s, const struct matcher *m, size_t m_n,
+                            const struct select_hints *h, struct budget *b, struct arena *a,
+                            str **out, size_t *n, struct err *err)
+{
+    struct mem_source *src = of(s);
+    VEC(str) v = {0};
+    for (size_t i = 0; i < src->table.n; i++)
+        for (size_t k = 0; matches(src->table.at[i], m, m_n) && k < src->table.at[i].n; k++)
+            vec_push(&v, src->table.at[i].at[k].name);
+    take_strings(v.at, v.n, a, out, n);
+    vec_fini(&v);
+    return true;
+}
+
+static bool mem_label_values(struct source *s, str name, const struct matcher *m, size_t m_n,
+                             const struct select_hints *h, struct budget *b, struct arena *a,
+                             str **out, size_t *n, struct err *err)
+{
+    struct mem_source *src = of(s);
+    VEC(str) v = {0};
+    for (size_t i = 0; i < src->table.n; i++) {
+        str value = labels_get(src->table.at[i], name);
+        if (value.n && matches(src->table.at[i], m, m_n))
+            vec_push(&v, value);
+    }
+    take_strings(v.at, v.n, a, out, n);
+    vec_fini(&v);
+    return true;
+}
+
+static bool mem_metadata(struct source *s, str family, size_t limit, struct arena *a,
+                         struct metadata **out, size_t *n, struct err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return true;
+}
+
+static const struct source_ops mem_ops = {
+    .select = mem_select,
+    .size = mem_size,
+    .labels = mem_labels,
+    .read = mem_read,
+    .release = mem_release,
+    .label_names = mem_label_names,
+    .label_values = mem_label_values,
+    .metadata = mem_metadata,
+};
+
+struct mem_source *mem_source_new(void)
+{
+    struct mem_source *m = mem_new(struct mem_source);
+    m->source.ops = &mem_ops;
+    arena_init(&m->arena, 0);
+    return m;
+}
+
+void mem_source_clear(struct mem_source *m)
+{
+    VEC_EACH(s, &m->series) {
+        vec_fini(&s->t);
+        vec_fini(&s->v);
+    }
+    vec_clear(&m->series);
+    label_table_fini(&m->table);
+    arena_reset(&m->arena);
+}
+
+void mem_source_free(struct mem_source *m)
+{
+    if (!m)
+        return;
+    mem_source_clear(m);
+    vec_fini(&m->series);
+    arena_fini(&m->arena);
+    free(m);
+}
+
+struct source *mem_source_source(struct mem_source *m)
+{
+    return &m->source;
+}
+
+bool mem_source_add(struct mem_source *m, struct labels ls, ts_ms t, double v)
+{
+    size_t known = m->table.n, i = label_table_add(&m->table, ls);
+    if (i == known) {
+        m->table.at[i] = labels_dup(&m->arena, ls);
+        vec_push(&m->series, (struct mem_series){0});
+    }
+    struct mem_series *s = &m->series.at[i];
+    if (s->t.n && s->t.at[s->t.n - 1] >= t)
+        return false;
+    vec_push(&s->t, t);
+    vec_push(&s->v, v);
+    return true;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Runs the scripts of tests/promql, which must pass as a whole, and the corpus, of which each file has
+ * a number of evaluations that pass today: it may only rise.
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/test.h"
+#include "promql/script.h"
+
+static bool read_file(const char *path, struct strbuf *out)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return false;
+    char block[65536];
+    for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
+        strbuf_add(out, str_of(block, n));
+    fclose(f);
+    return true;
+}
+
+static const char *const own[] = {
+    "selectors", "windows", "operators", "joins", "aggregations", "functions", "histograms",
+    "subqueries", "errors",
+};
+
+static void test_own_scripts(void **state)
+{
+    const char *root = getenv("NUNCHI_SOURCE");
+    if (!root)
+        skip();
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        char path[512];
+        STRBUF_CLEANUP struct strbuf text = {0};
+        struct promql_script_report r = {0};
+        snprintf(path, sizeof path, "%s/tests/promql/%s.test", root, own[i]);
+        assert_true(read_file(path, &text));
+        promql_script_run(str_from_z(own[i]), strbuf_str(&text), &r);
+        if (r.failed)
+            print_error("%s", r.failures.p);
+        assert_int_equal(r.failed, 0);
+        assert_true(r.passed > 0);
+        promql_script_report_fini(&r);
+    }
+}
+
+/* A script that is wrong must be told so: a runner that passes everything tests nothing. */
+static void test_failures_are_seen(void **state)
+{
+    static const char *const wrong[] = {
+        "eval instant at 0 1\n  2",
+        "load 1m\n  x 1\neval instant at 0 x\n  x 2",
+        "load 1m\n  x 1\neval instant at 0 x\n  y 1",
+        "load 1m\n  x 1\neval instant at 0 x",
+        "eval instant at 0 x\n  x 1",
+        "eval instant at 0 vector(1)\n  expect warn\n  {} 1",
+        "eval instant at 0 vector(1)\n  expect fail",
+        "eval instant at 0 sum(",
+        "load 1m\n  x 1 2\neval range from 0 to 1m step 1m x\n  x 1 3",
+        "frobnicate",
+        "load 1m\n  x 1y",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct promql_script_report r = {0};
+        promql_script_run(STR("wrong"), str_from_z(wrong[i]), &r);
+        if (r.failed != 1)
+            print_error("not noticed: %s\n", wrong[i]);
+        assert_int_equal(r.failed, 1);
+        promql_script_report_fini(&r);
+    }
+}
+
+static const struct {
+    const char *name;
+    size_t floor;
+} corpus[] = {
+    {"aggregators", 0},     {"at_modifier", 0},     {"collision", 0},
+    {"duration_expression", 0}, {"extended_vectors", 0}, {"fill-modifier", 0},
+    {"functions", 0},       {"histograms", 0},      {"info", 0},
+    {"limit", 0},           {"literals", 0},        {"name_label_dropping", 0},
+    {"native_histograms", 0}, {"operators", 0},     {"range_queries", 0},
+    {"selectors", 0},       {"staleness", 0},       {"start_timestamps", 0},
+    {"subquery", 0},        {"trig_functions", 0},  {"type_and_unit", 0},
+};
+
+static void test_corpus(void **state)
+{
+    const char *root = getenv("NUNCHI_CORPUS");
+    bool ok = true;
+    for (size_t i = 0; i < sizeof corpus / sizeof *corpus; i++) {
+        char path[512];
+        STRBUF_CLEANUP struct strbuf text = {0};
+        struct promql_script_report r = {0};
+        snprintf(path, sizeof path, "%s/metrics/promql/%s.test", root ? root : "", corpus[i].name);
+        if (!root || !read_file(path, &text))
+            skip();
+        promql_script_run(str_from_z(corpus[i].name), strbuf_str(&text), &r);
+        print_message("# %-20s %4zu passed, %4zu failed\n", corpus[i].name, r.passed, r.failed);
+        if (getenv("NUNCHI_SCRIPT_FAILURES") && r.failed)
+            print_message("%s", r.failures.p);
+        if (r.passed < corpus[i].floor) {
+            print_error("%s: %zu passed, %zu did before\n", corpus[i].name, r.passed,
+                        corpus[i].floor);
+            ok = false;
+        }
+        promql_script_report_fini(&r);
+    }
+    assert_true(ok);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failures_are_seen),
+        cmocka_unit_test(test_own_scripts),
+        cmocka_unit_test(test_corpus),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
