@@ -20,8 +20,8 @@
 
 #include "promql/function_int.h"
 
-/* Times of an evaluation are at most so far from 1970, so that subtracting a duration (below 2^54 ms)
- * cannot overflow. */
+/* Times of an evaluation are at most so far from 1970, so that subtracting a duration (below 2^54
+ * ms) cannot overflow. */
 #define TIME_MAX (INT64_C(1) << 60)
 
 /* Points of time start, start + step, ...; step is 1 when n is 1. */

@@ -43,8 +43,7 @@ static int by_labels(const void *a, const void *b, void *ctx)
 }
 
 static struct selection *mem_select(struct source *s, const struct matcher *m, size_t m_n,
-                                    const struct select_hints *h, struct budget *b,
-                                    struct err *err)
+                                    const struct select_hints *h, struct budget *b, struct err *err)
 {
     struct mem_source *src = of(s);
     (void)b;
@@ -180,7 +179,7 @@ struct mem_source *mem_source_new(void)
 
 void mem_source_clear(struct mem_source *m)
 {
-    VEC_EACH(s, &m->series) {
+    VEC_EACH (s, &m->series) {
         vec_fini(&s->t);
         vec_fini(&s->v);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A source in memory, for scripts and tests. Owned by one thread; samples may only be added while no
- * selection is open.
+ * A source in memory, for scripts and tests. Owned by one thread; samples may only be added while
+ * no selection is open.
  */
 #ifndef PROMQL_MEM_SOURCE_H
 #define PROMQL_MEM_SOURCE_H

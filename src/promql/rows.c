@@ -113,7 +113,7 @@ struct labels labels_without(struct arena *a, struct labels ls, const struct nam
     struct label *at = arena_array(a, struct label, ls.n);
     size_t n = 0;
     for (size_t i = 0; i < ls.n; i++)
-        if (!has_name(names, ls.at[i].name) && (keep_name || !is_metadata_label(ls.at[i].name)))
+        if (!has_name(names, ls.at[i].name) && (keep_name || !str_eq(ls.at[i].name, LABEL_NAME)))
             at[n++] = ls.at[i];
     return (struct labels){at, n};
 }

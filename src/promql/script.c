@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "codec/regex.h"
+#include "promql/eval_int.h"
 #include "promql/script_int.h"
 
 enum {
@@ -106,25 +107,45 @@ static bool next_line(struct script *s, str *out)
     return true;
 }
 
+/* What belongs to a command that failed is not read as commands. */
+static void skip_block(struct script *s)
+{
+    str ignored;
+    while (next_line(s, &ignored))
+        ;
+}
+
 /* ---- load ---- */
 
+/* A series that a load names twice has the values of the later line. */
 static bool run_load(struct script *s, str rest, struct err *err)
 {
     int64_t gap;
     str line;
-    if (!read_duration(&rest, &gap, err))
-        return false;
-    while (next_line(s, &line)) {
+    VEC(struct script_series) loaded = {0};
+    struct label_table table = {0};
+    bool ok = read_duration(&rest, &gap, err);
+    while (ok && next_line(s, &line)) {
         struct script_series series;
         bool unsupported;
-        if (!script_series_parse(line, &s->arena, &series, &unsupported, err))
-            return false;
-        s->report->series_skipped += unsupported;
-        for (size_t i = 0; i < series.n && !unsupported; i++)
-            if (!series.values[i].gap)
-                mem_source_add(s->source, series.labels, (ts_ms)i * gap, series.values[i].v);
+        ok = script_series_parse(line, &s->arena, &series, &unsupported, err);
+        if (!ok || unsupported) {
+            s->report->series_skipped += ok;
+            continue;
+        }
+        size_t known = table.n, i = label_table_add(&table, series.labels);
+        if (i == known)
+            vec_push(&loaded, series);
+        else
+            loaded.at[i] = series;
     }
-    return true;
+    VEC_EACH (series, &loaded)
+        for (size_t i = 0; ok && i < series->n; i++)
+            if (!series->values[i].gap)
+                mem_source_add(s->source, series->labels, (ts_ms)i * gap, series->values[i].v);
+    vec_fini(&loaded);
+    label_table_fini(&table);
+    return ok;
 }
 
 /* ---- eval: reading ---- */
@@ -237,7 +258,7 @@ static bool read_eval(struct script *s, struct evaluation *e, str rest, struct e
 
 static bool expects(const struct evaluation *e, enum expectation_kind kind)
 {
-    VEC_EACH(x, &e->expect)
+    VEC_EACH (x, &e->expect)
         if (x->kind == kind)
             return true;
     return false;
@@ -267,7 +288,7 @@ static bool check_notes(const struct evaluation *e, enum expectation_kind want,
     if (n == 0)
         return err_set(err, ERR_EXEC, "expected a warning or info, got none");
     bool all_known = true;
-    VEC_EACH(x, &e->expect) {
+    VEC_EACH (x, &e->expect) {
         bool found = false;
         for (size_t i = 0; i < n && x->kind == want; i++)
             found |= text_matches(x, notes[i]);
@@ -277,7 +298,7 @@ static bool check_notes(const struct evaluation *e, enum expectation_kind want,
     }
     for (size_t i = 0; i < n; i++) {
         bool known = false;
-        VEC_EACH(x, &e->expect)
+        VEC_EACH (x, &e->expect)
             known |= x->kind == want && text_matches(x, notes[i]);
         all_known &= known;
     }
@@ -307,8 +328,8 @@ static bool differ(struct labels ls, ts_ms t, const char *want, const char *got,
 {
     STRBUF_CLEANUP struct strbuf b = {0};
     labels_format(ls, &b);
-    return err_set(err, ERR_EXEC, "%s at %lld: expected %s, got %s", b.n ? b.p : "{}",
-                   (long long)t, want, got);
+    return err_set(err, ERR_EXEC, "%s at %lld: expected %s, got %s", b.n ? b.p : "{}", (long long)t,
+                   want, got);
 }
 
 static bool compare_value(struct labels ls, ts_ms t, const struct script_value *want, bool have,
@@ -348,8 +369,7 @@ static bool compare_order(const struct evaluation *e, const struct promql_result
 {
     for (size_t i = 0; i < r->series_n && i < e->series.n; i++)
         if (!labels_eq(r->series[i].labels, e->series.at[i].labels))
-            return differ(e->series.at[i].labels, e->start, "at this place", "another series",
-                          err);
+            return differ(e->series.at[i].labels, e->start, "at this place", "another series", err);
     return true;
 }
 
@@ -368,12 +388,12 @@ static bool compare_result(const struct evaluation *e, const struct promql_resul
         return err_set(err, ERR_EXEC, "expected series, got a %s", promql_type_name(r->type).p);
     for (size_t i = 0; i < r->series_n; i++) {
         bool known = false;
-        VEC_EACH(x, &e->series)
+        VEC_EACH (x, &e->series)
             known |= labels_eq(x->labels, r->series[i].labels);
         if (!known)
             return differ(r->series[i].labels, r->series[i].t[0], "no such series", "one", err);
     }
-    VEC_EACH(x, &e->series)
+    VEC_EACH (x, &e->series)
         if (!compare_series(e, x, series_of(r, x->labels), err))
             return false;
     return !e->ordered || compare_order(e, r, err);
@@ -398,10 +418,10 @@ static bool execute(struct script *s, const struct promql_expr *x, ts_ms start, 
 
 static bool check_failure(const struct evaluation *e, const struct err *got, struct err *err)
 {
-    VEC_EACH(x, &e->expect)
+    VEC_EACH (x, &e->expect)
         if (x->kind == EXPECT_FAIL && !text_matches(x, str_from_z(got->msg)))
-            return err_set(err, ERR_EXEC, "expected failure \"%.*s\", got \"%s\"",
-                           STR_ARG(x->text), got->msg);
+            return err_set(err, ERR_EXEC, "expected failure \"%.*s\", got \"%s\"", STR_ARG(x->text),
+                           got->msg);
     return true;
 }
 
@@ -444,9 +464,8 @@ static bool check_as_range(struct script *s, const struct evaluation *e,
     return compare_result(e, &r, err) || err_wrap(err, "as a range query");
 }
 
-static bool check_success(struct script *s, const struct evaluation *e,
-                          const struct promql_expr *x, const struct promql_result *r,
-                          struct err *err)
+static bool check_success(struct script *s, const struct evaluation *e, const struct promql_expr *x,
+                          const struct promql_result *r, struct err *err)
 {
     if (expects(e, EXPECT_FAIL))
         return err_set(err, ERR_EXEC, "expected failure, but it was evaluated");
@@ -495,6 +514,7 @@ static void run_eval(struct script *s, str command, str rest)
     } else {
         s->report->failed++;
         fail(s, line, "%.*s: %s", STR_ARG(e.expr), err.msg);
+        skip_block(s);
     }
     vec_fini(&e.expect);
     vec_fini(&e.series);
@@ -519,9 +539,11 @@ static void run_command(struct script *s)
             return;
         s->report->failed++;
         fail(s, line, "%s", err.msg);
+        skip_block(s);
     } else {
         s->report->failed++;
         fail(s, line, "unknown command \"%.*s\"", STR_ARG(command));
+        skip_block(s);
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Scripts in the test language of Prometheus: they load series into a source of their own, evaluate
- * expressions and compare. Commands start a line, what belongs to them is on the lines that follow, up
- * to an empty line or comment:
+ * expressions and compare. Commands start a line, what belongs to them is on the lines that follow,
+ * up to an empty line or comment:
  *
  *     load 1m
  *       http_requests_total{job="a"} 0+10x10
@@ -12,9 +12,9 @@
  *
  * Values are a number, a+bxN, axN, `_`, `_xN`, `stale`; `eval range from A to B step S`, `expect
  * fail|warn|info|no_warn|no_info|ordered [msg:|regex:TEXT]`, `expect string "x"` and `expect range
- * vector from A to B step S` are known, and the older eval_fail, eval_warn, eval_info, eval_ordered.
- * All experimental features are on, delayed name removal too. An instant evaluation is repeated as
- * the middle step of a range query, which must give the same.
+ * vector from A to B step S` are known, and the older eval_fail, eval_warn, eval_info,
+ * eval_ordered. All experimental features are on, delayed name removal too. An instant evaluation
+ * is repeated as the middle step of a range query, which must give the same.
  */
 #ifndef PROMQL_SCRIPT_H
 #define PROMQL_SCRIPT_H
@@ -24,7 +24,7 @@
 
 struct promql_script_report {
     size_t passed, failed;
-    size_t series_skipped; /* lines of load with values that are not supported yet */
+    size_t series_skipped;  /* lines of load with values that are not supported yet */
     struct strbuf failures; /* "file:line: what" each on a line */
 };
 

@@ -11,8 +11,8 @@ enum { VALUES_MAX = 1000 * 1000 };
 
 typedef VEC(struct script_value) value_vec;
 
-static bool parse_label(struct lexer *lx, struct token t, struct arena *a,
-                        struct labels_builder *b, struct err *err)
+static bool parse_label(struct lexer *lx, struct token t, struct arena *a, struct labels_builder *b,
+                        struct err *err)
 {
     STRBUF_CLEANUP struct strbuf name = {0}, value = {0};
     str text = str_sub(lx->text, t.start, t.end);
@@ -75,8 +75,7 @@ static bool parse_metric(str line, struct arena *a, struct labels *out, str *res
     return ok;
 }
 
-static bool repeat(value_vec *v, double first, double by, bool gap, uint64_t times,
-                   struct err *err)
+static bool repeat(value_vec *v, double first, double by, bool gap, uint64_t times, struct err *err)
 {
     if (times > VALUES_MAX || v->n + times > VALUES_MAX)
         return err_set(err, ERR_LIMIT, "more than %d values in a line", VALUES_MAX);

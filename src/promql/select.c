@@ -79,9 +79,8 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     if (!v || !at || !eval_when(ev, &n->selector.when, g, at, err))
         return false;
     span(at, g->n, &min, &max);
-    struct select_hints h = {.start = min - ev->lookback_ms + 1,
-                             .end = max,
-                             .step_ms = g->n > 1 ? g->step_ms : 0};
+    struct select_hints h = {
+        .start = min - ev->lookback_ms + 1, .end = max, .step_ms = g->n > 1 ? g->step_ms : 0};
     struct selection *sel = select_series(ev, n, &h, err);
     if (!sel)
         return false;

@@ -209,12 +209,10 @@ bool eval_topk(struct eval *ev, const struct node *n, const struct grid *g,
     bool none;
     if (!collect_members(ev, n, g, &m, err))
         return false;
-    if (m.rows.n == 0)
-        return true;
     if (op == TOK_LIMIT_RATIO ? !check_ratio(ev, n, m.param, g->n, &none, err)
                               : !check_k(m.param, g->n, &none, err))
         return false;
-    if (none)
+    if (none || m.rows.n == 0)
         return true;
     struct candidate *c = arena_array(&ev->arena, struct candidate, m.rows.n);
     if (g->n == 1)
