@@ -42,6 +42,8 @@
         (v)->n = (v)->cap = 0;                                                                     \
     } while (0)
 
-#define VEC_EACH(it, v) for (__typeof__(*(v)->at) *it = (v)->at; it != (v)->at + (v)->n; it++)
+/* An empty vector has no array, and NULL + 0 is not C. */
+#define VEC_EACH(it, v)                                                                            \
+    for (__typeof__(*(v)->at) *it = (v)->at; it && it != (v)->at + (v)->n; it++)
 
 #endif

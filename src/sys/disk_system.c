@@ -13,7 +13,6 @@
 #include <stdatomic.h>
 #include <stdio.h> /* renameat */
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -203,7 +202,7 @@ static int iov_batch(const struct iov_rest *r, struct iovec out[IOV_BATCH])
     int n = 0;
     for (; (size_t)n < r->n && n < IOV_BATCH; n++) {
         size_t from = n == 0 ? r->skip : 0;
-        out[n].iov_base = (char *)(uintptr_t)r->iov[n].p + from;
+        out[n].iov_base = (void *)((uintptr_t)r->iov[n].p + from);
         out[n].iov_len = r->iov[n].n - from;
     }
     return n;
@@ -418,7 +417,7 @@ static bool system_free_bytes(struct disk *d, uint64_t *out, struct err *err)
     return true;
 }
 
-/* The pid is only told to people: what counts is the flock, which ends with its process. */
+/* The pid is only told to people: what counts is the lock, which ends with its process. */
 static bool lock_held(const struct system_disk *d, int fd, struct err *err)
 {
     char pid[24];
@@ -433,8 +432,11 @@ static bool lock_take(struct system_disk *d, int fd, str path, struct err *err)
 {
     char pid[24];
     int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? lock_held(d, fd, err) : disk_fail(err, errno, "lock", path);
+    /* A lock of the open file, not of the process: closing another descriptor does not drop it. */
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &lock) != 0)
+        return errno == EAGAIN || errno == EACCES ? lock_held(d, fd, err)
+                                                  : disk_fail(err, errno, "lock", path);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
         return disk_fail(err, errno, "write", path);
     pthread_mutex_lock(&d->lock);

@@ -567,7 +567,7 @@ static void test_random_steps(void **state)
             sim_files(y, &a, &yp, &yn);
             assert_int_equal(xn, yn);
             for (size_t i = 0; i < xn; i++) {
-                bytes xb, yb;
+                bytes xb = {0}, yb = {0};
                 assert_true(str_eq(xp[i], yp[i]));
                 assert_true(sim_get(x, xp[i], &a, &xb) && sim_get(y, yp[i], &a, &yb));
                 assert_true(str_eq(str_from_bytes(xb), str_from_bytes(yb)));
