@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/json_writer.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/num.h"
+#include "codec/json_int.h"
+
+enum { DEPTH_MAX = 64 };
+
+static bool in_object(const struct json_writer *w)
+{
+    return w->depth && (w->objects >> (w->depth - 1) & 1);
+}
+
+/* What stands before a value: nothing after a key, a comma after a sibling. */
+static void before_value(struct json_writer *w)
+{
+    assert(in_object(w) == w->keyed);
+    if (w->comma && !w->keyed)
+        strbuf_addc(w->out, w->depth ? ',' : '\n');
+    w->keyed = false;
+    w->comma = true;
+}
+
+static void open_level(struct json_writer *w, bool object)
+{
+    before_value(w);
+    assert(w->depth < DEPTH_MAX);
+    uint64_t bit = (uint64_t)1 << w->depth++;
+    w->objects = object ? w->objects | bit : w->objects & ~bit;
+    w->comma = false;
+    strbuf_addc(w->out, object ? '{' : '[');
+}
+
+static void close_level(struct json_writer *w, bool object)
+{
+    assert(w->depth > 0 && in_object(w) == object && !w->keyed);
+    w->depth--;
+    w->comma = true;
+    strbuf_addc(w->out, object ? '}' : ']');
+}
+
+void json_open_object(struct json_writer *w)
+{
+    open_level(w, true);
+}
+
+void json_close_object(struct json_writer *w)
+{
+    close_level(w, true);
+}
+
+void json_open_array(struct json_writer *w)
+{
+    open_level(w, false);
+}
+
+void json_close_array(struct json_writer *w)
+{
+    close_level(w, false);
+}
+
+static void put_escape(char c, struct strbuf *out)
+{
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    const char *at = c ? strchr(from, c) : NULL;
+    if (at) {
+        strbuf_addc(out, '\\');
+        strbuf_addc(out, to[at - from]);
+    } else {
+        strbuf_addf(out, "\\u%04x", (unsigned int)(unsigned char)c);
+    }
+}
+
+void json_quote(str s, struct strbuf *out)
+{
+    strbuf_addc(out, '"');
+    for (size_t i = 0; i < s.n;) {
+        size_t n = json_plain(s.p + i, s.n - i);
+        if (n == 0)
+            n = json_utf8(s.p + i, s.n - i);
+        strbuf_add(out, str_of(s.p + i, n));
+        i += n;
+        if (n)
+            continue;
+        if ((signed char)s.p[i] >= 0)
+            put_escape(s.p[i], out);
+        else
+            strbuf_addz(out, "\xef\xbf\xbd");
+        i++;
+    }
+    strbuf_addc(out, '"');
+}
+
+void json_put_key(struct json_writer *w, str key)
+{
+    assert(in_object(w) && !w->keyed);
+    if (w->comma)
+        strbuf_addc(w->out, ',');
+    json_quote(key, w->out);
+    strbuf_addc(w->out, ':');
+    w->keyed = true;
+}
+
+void json_put_str(struct json_writer *w, str s)
+{
+    before_value(w);
+    json_quote(s, w->out);
+}
+
+void json_put_i64(struct json_writer *w, int64_t v)
+{
+    before_value(w);
+    strbuf_addf(w->out, "%lld", (long long)v);
+}
+
+void json_put_u64(struct json_writer *w, uint64_t v)
+{
+    before_value(w);
+    strbuf_addf(w->out, "%llu", (unsigned long long)v);
+}
+
+void json_put_f64(struct json_writer *w, double v)
+{
+    if (!isfinite(v)) {
+        json_put_null(w);
+        return;
+    }
+    before_value(w);
+    char text[F64_TEXT_MAX];
+    double size = fabs(v);
+    bool plain = size == 0 || (size >= 1e-6 && size < 1e21);
+    size_t n = plain ? f64_format(v, text) : f64_format_e(v, text);
+    /* e-07 is e-7 in Go's JSON. */
+    if (!plain && n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') {
+        text[n - 2] = text[n - 1];
+        n--;
+    }
+    strbuf_add(w->out, str_of(text, n));
+}
+
+void json_put_bool(struct json_writer *w, bool v)
+{
+    before_value(w);
+    strbuf_addz(w->out, v ? "true" : "false");
+}
+
+void json_put_null(struct json_writer *w)
+{
+    before_value(w);
+    strbuf_addz(w->out, "null");
+}
+
+void json_put_raw(struct json_writer *w, str json)
+{
+    before_value(w);
+    strbuf_add(w->out, json);
+}
+
+bool json_writer_done(const struct json_writer *w)
+{
+    return w->depth == 0 && !w->keyed;
+}
