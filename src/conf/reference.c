@@ -91,13 +91,27 @@ static void add_row(struct page *p, const struct conf_row *row)
     strbuf_addf(p->out, "%s | %s |\n", row->help ? row->help : "", status[row->status]);
 }
 
+/* Inlined in many places, told once. */
+static bool has_own_section(const struct conf_schema *s)
+{
+    return s == &conf_schema_http || s == &conf_schema_sd;
+}
+
+static void add_reference(struct page *p, const struct conf_schema *s)
+{
+    want(p, s);
+    strbuf_addf(p->out, "| | | | and the keys of `%s` | |\n", s->name);
+}
+
 static void add_rows(struct page *p, const struct conf_schema *s)
 {
     for (const struct conf_row *row = s->rows; row->key || row->type == CONF_INLINE; row++) {
-        if (row->type == CONF_INLINE)
-            add_rows(p, row->sub);
-        else
+        if (row->type != CONF_INLINE)
             add_row(p, row);
+        else if (has_own_section(row->sub))
+            add_reference(p, row->sub);
+        else
+            add_rows(p, row->sub);
     }
 }
 
@@ -110,7 +124,7 @@ static void add_rules(struct page *p, const struct conf_schema *s, const char **
         [CONF_NEEDS] = "the first needs one of the others:",
     };
     for (const struct conf_row *row = s->rows; row->key || row->type == CONF_INLINE; row++)
-        if (row->type == CONF_INLINE)
+        if (row->type == CONF_INLINE && !has_own_section(row->sub))
             add_rules(p, row->sub, before);
     for (const struct conf_rule *rule = s->rules; rule && rule->keys; rule++) {
         strbuf_addf(p->out, "%s- %s", *before, text[rule->kind]);
