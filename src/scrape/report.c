@@ -21,6 +21,7 @@ struct work {
     VEC(struct metadata) metadata; /* text in `arena` */
     struct arena arena;            /* becomes the batch's */
     struct labels_builder builder;
+    size_t known, distinct;        /* series before this scrape, and in it */
     bool full; /* sample_limit was passed: only counting goes on */
 };
 
@@ -118,7 +119,7 @@ static bool label_series(struct work *w, struct series *s, struct labels scraped
 
 static struct series *new_series(struct work *w, str key, struct labels scraped)
 {
-    if ((int64_t)w->cache->list.n >= w->in->series_max) {
+    if ((int64_t)w->distinct >= w->in->series_max) {
         err_set(&w->out->err, ERR_LIMIT, "series_per_target: more than %lld series",
                 (long long)w->in->series_max);
         fail(w, SCRAPE_SERIES_LIMIT);
@@ -154,8 +155,10 @@ static void store(struct work *w, struct series *s, double v, bool has_t, ts_ms 
     bool own_t = has_t && conf->honor_timestamps;
     bool again = s->seen == w->cache->scrape;
     s->seen = w->cache->scrape;
+    w->distinct += !again;
     if (s->dropped)
         return;
+    s->own_t = own_t;
     if (again && !own_t) {
         w->out->duplicates++;
         return;
@@ -372,9 +375,9 @@ static void mark_stale(struct work *w)
 static void mark_live(struct work *w)
 {
     for (size_t i = 0; i < w->stored.n; i++) {
-        bool own_t = w->t.at[i] != w->in->t;
+        struct series *s = w->stored.at[i];
         if (!is_stale_nan(w->v.at[i]))
-            w->stored.at[i]->live = !own_t || w->in->conf->track_timestamps_staleness;
+            s->live = !s->own_t || w->in->conf->track_timestamps_staleness;
     }
 }
 
@@ -456,15 +459,19 @@ static struct batch *make_batch(struct work *w)
     return b;
 }
 
-/* Nothing of a failed scrape is stored, and nothing of it counts as seen. */
+/* Nothing of a failed scrape is stored, and nothing of it counts as seen; what it brought in goes. */
 static void take_back(struct work *w)
 {
     vec_clear(&w->stored);
     vec_clear(&w->t);
     vec_clear(&w->v);
-    for (size_t i = 0; i < w->cache->list.n; i++)
-        if (w->cache->list.at[i]->seen == w->cache->scrape)
-            w->cache->list.at[i]->seen--;
+    for (size_t i = 0; i < w->cache->list.n; i++) {
+        struct series *s = w->cache->list.at[i];
+        if (i >= w->known)
+            s->seen = w->cache->scrape - 2;
+        else if (s->seen == w->cache->scrape)
+            s->seen--;
+    }
 }
 
 void report_make(const struct report_in *in, struct report_out *out)
@@ -475,6 +482,7 @@ void report_make(const struct report_in *in, struct report_out *out)
     if (out->failure == SCRAPE_OK)
         cache_sweep(w.cache); /* the batch that referred to it is gone */
     w.cache->scrape++;
+    w.known = w.cache->list.n;
     bool ok = out->failure == SCRAPE_OK && (in->emitter ? read_emitter(&w) : read_body(&w));
     if (!ok)
         take_back(&w);

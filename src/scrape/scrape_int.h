@@ -86,6 +86,7 @@ struct series {
     uint32_t seen;  /* number of the scrape that had it last */
     bool dropped;   /* by relabelling */
     bool live;      /* stored by the last scrape without a timestamp of its own */
+    bool own_t;     /* came with a timestamp that was kept */
     bool unindexed; /* made with settings that changed: only its end is of interest */
     struct arena arena;
 };
@@ -109,7 +110,7 @@ void cache_fini(struct cache *c);
 
 /* ---- report.c: one scrape of one target to a batch ---- */
 
-enum scrape_failure {
+enum scrape_failure { /* in the order of nunchi_scrape_failures_total in self.def */
     SCRAPE_OK,
     SCRAPE_FETCH,
     SCRAPE_TIMEOUT,
