@@ -13,11 +13,11 @@ static const char *const tls_versions[] = {"", "TLS10", "TLS11", "TLS12", "TLS13
 
 #define AT(member) offsetof(struct conf_tls, member)
 static const struct conf_row tls_rows[] = {
-    {"ca", CONF_STR, AT(ca), .help = "Certificate authorities, PEM."},
+    {"ca", CONF_STR, AT(ca), .status = CONF_LATER, .help = "Certificate authorities, PEM."},
     {"ca_file", CONF_FILE, AT(ca_file), .help = "File with certificate authorities, PEM."},
-    {"cert", CONF_STR, AT(cert), .help = "Client certificate, PEM."},
+    {"cert", CONF_STR, AT(cert), .status = CONF_LATER, .help = "Client certificate, PEM."},
     {"cert_file", CONF_FILE, AT(cert_file), .help = "File with the client certificate."},
-    {"key", CONF_SECRET, AT(key), .help = "Key of the client certificate, PEM."},
+    {"key", CONF_SECRET, AT(key), .status = CONF_LATER, .help = "Key of the client certificate, PEM."},
     {"key_file", CONF_FILE, AT(key_file), .help = "File with the client key."},
     {"ca_ref", CONF_STR, CONF_NOWHERE, .status = CONF_LATER, .help = "Name in a secret manager."},
     {"cert_ref", CONF_STR, CONF_NOWHERE, .status = CONF_LATER, .help = "Name in a secret manager."},
@@ -250,7 +250,7 @@ static const struct conf_row http_rows[] = {
     {"follow_redirects", CONF_BOOL, AT(follow_redirects), "true", .help = "Follow redirects."},
     {"enable_http2", CONF_BOOL, CONF_NOWHERE, "true", .status = CONF_NO_MEANING,
      .help = "HTTP/1.1 is spoken in any case."},
-    {"proxy_url", CONF_URL, AT(proxy_url), .help = "Proxy to go through."},
+    {"proxy_url", CONF_URL, AT(proxy_url), .status = CONF_LATER, .help = "Proxy to go through."},
     {"no_proxy", CONF_STR, CONF_NOWHERE, .status = CONF_LATER,
      .help = "Hosts that are reached without the proxy, separated by commas."},
     {"proxy_from_environment", CONF_BOOL, CONF_NOWHERE, "false", .status = CONF_LATER,

@@ -179,7 +179,9 @@ static bool read_enum(struct conf_reader *r, const struct conf_row *row,
     str names[32];
     size_t n = 0;
     for (int i = 0; row->names[i]; i++) {
-        if (row->names[i][0] && str_eqz(node->value, row->names[i])) {
+        str name = str_from_z(row->names[i]);
+        if (name.n && (str_eq(node->value, name) ||
+                       (row->any_case && str_eq_nocase(node->value, name)))) {
             *(int *)dst = i;
             return true;
         }

@@ -66,6 +66,7 @@ struct conf_row {
     double min, max;          /* of numbers; both 0: none */
     enum conf_status status;
     bool required; /* written and not empty */
+    bool any_case; /* of an enum */
     const char *help;
 };
 

@@ -102,8 +102,10 @@ struct job *job_new(const struct conf_scrape *c, struct conf_held *held, struct 
     struct job *j = mem_new(struct job);
     j->refs = 1;
     j->conf = c;
-    j->relabel = rules_new(c->relabel.at, c->relabel.n, err);
-    j->metric_relabel = j->relabel ? rules_new(c->metric_relabel.at, c->metric_relabel.n, err) : NULL;
+    bool legacy = c->name_scheme == CONF_NAMES_LEGACY;
+    j->relabel = rules_new(c->relabel.at, c->relabel.n, legacy, err);
+    if (j->relabel)
+        j->metric_relabel = rules_new(c->metric_relabel.at, c->metric_relabel.n, legacy, err);
     if (!j->metric_relabel) {
         err_wrap(err, "job \"%.*s\"", STR_ARG(c->job_name));
         job_unref(j);

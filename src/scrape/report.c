@@ -393,8 +393,9 @@ static size_t report_rows(const struct work *w, struct report_row *rows)
     const struct report_in *in = w->in;
     const struct report_out *o = w->out;
     size_t n = 0;
+    double duration_s = (double)(env_mono_ns(in->env) - in->started_ns) / 1e9;
     rows[n++] = (struct report_row){"up", o->failure == SCRAPE_OK};
-    rows[n++] = (struct report_row){"scrape_duration_seconds", in->duration_s};
+    rows[n++] = (struct report_row){"scrape_duration_seconds", duration_s};
     rows[n++] = (struct report_row){"scrape_samples_scraped", (double)o->scraped};
     rows[n++] = (struct report_row){"scrape_samples_post_metric_relabeling", (double)o->added};
     rows[n++] = (struct report_row){"scrape_series_added", (double)o->new_series};

@@ -47,6 +47,8 @@ struct scrape_response {
 struct scrape_fetch {
     void (*start)(struct scrape_fetch *f, const struct scrape_request *r,
                   void (*done)(void *arg, const struct scrape_response *r), void *arg);
+    /* The call started with this `arg` is dropped: its `done` does not run any more. */
+    void (*cancel)(struct scrape_fetch *f, void *arg);
 };
 
 /* Over HTTP. `pool` reads the files that credentials come from. All are borrowed. */

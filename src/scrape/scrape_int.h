@@ -11,7 +11,7 @@
 
 struct rules;
 /* NULL with err when one does not compile; an empty list is fine. */
-struct rules *rules_new(const struct conf_relabel *list, size_t n, struct err *err);
+struct rules *rules_new(const struct conf_relabel *list, size_t n, bool legacy, struct err *err);
 void rules_free(struct rules *r);
 /* False: dropped. New text is in the arena. */
 bool rules_apply(const struct rules *r, struct labels_builder *b, struct arena *a);
@@ -58,7 +58,7 @@ struct target_spec {
     struct labels discovered, labels; /* `labels` without __ names; in the arena given */
     str url;
     int64_t interval_ms, timeout_ms;
-    uint64_t hash; /* of the labels after relabelling, __ ones too, and the URL */
+    uint64_t hash; /* of `labels` and the URL: what makes it the same target */
 };
 enum target_fate { TARGET_KEPT, TARGET_DROPPED, TARGET_WRONG };
 /* As upstream's PopulateLabels. `out->discovered` is always set; WRONG sets err. */
@@ -135,7 +135,8 @@ struct report_in {
     struct cache *cache;
     uint64_t *metadata_hash; /* of the last scrape */
     ts_ms t;
-    double duration_s;
+    struct env *env; /* tells how long it took since */
+    int64_t started_ns;
     enum scrape_failure failure; /* known before the body is read */
     struct err err;
     str content_type, body;

@@ -168,7 +168,6 @@ static bool finish(const struct job *j, struct labels_builder *b, struct arena *
     out->url = url_of(j->conf, all, a);
     out->labels = visible(all, a);
     out->hash = hash_mix(labels_hash(out->labels), hash_str(out->url));
-    out->hash = hash_mix(hash_mix(out->hash, (uint64_t)out->interval_ms), (uint64_t)out->timeout_ms);
     return true;
 }
 
