@@ -19,7 +19,8 @@ static const struct conf_row relabel_rows[] = {
     {"modulus", CONF_INT, AT(modulus), .min = 0, .max = 9e15, .help = "Of hashmod."},
     {"target_label", CONF_STR, AT(target_label), .help = "Label that is written."},
     {"replacement", CONF_STR, AT(replacement), "$1", .help = "What is written; $1, ${name}."},
-    {"action", CONF_ENUM, AT(action), "replace", .names = actions, .any_case = true, .help = "What to do."},
+    {"action", CONF_ENUM, AT(action), "replace", .names = actions, .any_case = true,
+     .help = "What to do."},
     {0},
 };
 #undef AT

@@ -180,8 +180,8 @@ static bool read_enum(struct conf_reader *r, const struct conf_row *row,
     size_t n = 0;
     for (int i = 0; row->names[i]; i++) {
         str name = str_from_z(row->names[i]);
-        if (name.n && (str_eq(node->value, name) ||
-                       (row->any_case && str_eq_nocase(node->value, name)))) {
+        if (name.n &&
+            (str_eq(node->value, name) || (row->any_case && str_eq_nocase(node->value, name)))) {
             *(int *)dst = i;
             return true;
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The series of one target by the text the exposition gives them. A scrape repeats nearly all of them,
- * so names and labels are read and relabelled once.
+ * The series of one target by the text the exposition gives them. A scrape repeats nearly all of
+ * them, so names and labels are read and relabelled once.
  */
 #include "base/hash.h"
 #include "scrape/scrape_int.h"

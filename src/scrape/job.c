@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One scrape_config in force: its rules compiled, its Accept header, and a fingerprint of all that a
- * scrape depends on, by which a reload tells what changed. */
+/* One scrape_config in force: its rules compiled, its Accept header, and a fingerprint of all that
+ * a scrape depends on, by which a reload tells what changed. */
 #include "base/hash.h"
 #include "format/expfmt_negotiate.h"
 #include "scrape/scrape_int.h"
@@ -63,13 +63,20 @@ static uint64_t mix_http(uint64_t h, const struct conf_http *c)
 uint64_t conf_scrape_fingerprint(const struct conf_scrape *c)
 {
     const struct conf_limits *l = &c->limits;
-    const int64_t numbers[] = {c->honor_labels,    c->honor_timestamps,
-                               c->track_timestamps_staleness, c->enable_compression,
-                               c->extra_metrics,   c->fallback_protocol,
-                               c->name_scheme,     c->escaping,
-                               (int64_t)l->body_bytes, l->samples,
-                               l->targets,         l->labels,
-                               l->label_name_bytes, l->label_value_bytes};
+    const int64_t numbers[] = {c->honor_labels,
+                               c->honor_timestamps,
+                               c->track_timestamps_staleness,
+                               c->enable_compression,
+                               c->extra_metrics,
+                               c->fallback_protocol,
+                               c->name_scheme,
+                               c->escaping,
+                               (int64_t)l->body_bytes,
+                               l->samples,
+                               l->targets,
+                               l->labels,
+                               l->label_name_bytes,
+                               l->label_value_bytes};
     uint64_t h = mix_str(1, c->job_name);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         h = hash_mix(h, (uint64_t)numbers[i]);

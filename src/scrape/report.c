@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One scrape to one batch. The body (or an emitter, which yields the same events) is read against the
- * cache; a series that is new is labelled, relabelled and checked once. A scrape that fails stores
- * nothing of the body: up is 0 and every series that lived gets a staleness marker, as upstream does.
- * Series that write timestamps of their own are left to age instead, unless they are tracked.
+ * One scrape to one batch. The body (or an emitter, which yields the same events) is read against
+ * the cache; a series that is new is labelled, relabelled and checked once. A scrape that fails
+ * stores nothing of the body: up is 0 and every series that lived gets a staleness marker, as
+ * upstream does. Series that write timestamps of their own are left to age instead, unless they are
+ * tracked.
  */
 #include <stdio.h>
 
@@ -21,8 +22,8 @@ struct work {
     VEC(struct metadata) metadata; /* text in `arena` */
     struct arena arena;            /* becomes the batch's */
     struct labels_builder builder;
-    size_t known, distinct;        /* series before this scrape, and in it */
-    bool full; /* sample_limit was passed: only counting goes on */
+    size_t known, distinct; /* series before this scrape, and in it */
+    bool full;              /* sample_limit was passed: only counting goes on */
 };
 
 static bool fail(struct work *w, enum scrape_failure why)
@@ -61,20 +62,22 @@ static bool label_limits(struct work *w, struct labels ls)
 {
     const struct conf_limits *l = &w->in->conf->limits;
     if (l->labels && ls.n > (size_t)l->labels) {
-        err_set(&w->out->err, ERR_LIMIT, "label_limit: a series has %zu labels, at most %lld",
-                ls.n, (long long)l->labels);
+        err_set(&w->out->err, ERR_LIMIT, "label_limit: a series has %zu labels, at most %lld", ls.n,
+                (long long)l->labels);
         return fail(w, SCRAPE_LABEL_LIMIT);
     }
     for (size_t i = 0; i < ls.n; i++) {
         if (l->label_name_bytes && ls.at[i].name.n > (size_t)l->label_name_bytes) {
-            err_set(&w->out->err, ERR_LIMIT, "label_name_length_limit: name of %zu bytes, at most %lld",
-                    ls.at[i].name.n, (long long)l->label_name_bytes);
+            err_set(&w->out->err, ERR_LIMIT,
+                    "label_name_length_limit: name of %zu bytes, at most %lld", ls.at[i].name.n,
+                    (long long)l->label_name_bytes);
             return fail(w, SCRAPE_LABEL_LIMIT);
         }
         if (l->label_value_bytes && ls.at[i].value.n > (size_t)l->label_value_bytes) {
-            err_set(&w->out->err, ERR_LIMIT, "label_value_length_limit: value of %zu bytes of label "
-                    "\"%.*s\", at most %lld", ls.at[i].value.n, STR_ARG(ls.at[i].name),
-                    (long long)l->label_value_bytes);
+            err_set(&w->out->err, ERR_LIMIT,
+                    "label_value_length_limit: value of %zu bytes of label "
+                    "\"%.*s\", at most %lld",
+                    ls.at[i].value.n, STR_ARG(ls.at[i].name), (long long)l->label_value_bytes);
             return fail(w, SCRAPE_LABEL_LIMIT);
         }
     }
@@ -192,8 +195,7 @@ static void note_metadata(struct work *w, str family, enum metric_type type, str
 static bool metadata_changed(struct work *w)
 {
     uint64_t h = 1;
-    VEC_EACH(m, &w->metadata)
-    {
+    VEC_EACH (m, &w->metadata) {
         h = hash_mix(h, hash_str(m->family));
         h = hash_mix(h, hash_str(m->unit));
         h = hash_mix(h, hash_str(m->help));
@@ -225,8 +227,7 @@ static bool read_sample(struct work *w, struct expfmt *p, struct arena *scratch)
     return true;
 }
 
-static bool read_event(struct work *w, struct expfmt *p, enum expfmt_event e,
-                       struct arena *scratch)
+static bool read_event(struct work *w, struct expfmt *p, enum expfmt_event e, struct arena *scratch)
 {
     switch (e) {
     case EXPFMT_SAMPLE:
@@ -249,8 +250,8 @@ static bool format_of(struct work *w, enum expfmt_format *f)
 {
     enum expfmt_format fallback = EXPFMT_TEXT_0_0_4;
     int configured = w->in->conf->fallback_protocol;
-    bool has = configured && expfmt_protocol_parse(
-                                 str_from_z(conf_scrape_protocol_name(configured)), &fallback);
+    bool has = configured &&
+               expfmt_protocol_parse(str_from_z(conf_scrape_protocol_name(configured)), &fallback);
     if (expfmt_from_content_type(w->in->content_type, has ? &fallback : NULL, f, &w->out->err))
         return true;
     return fail(w, SCRAPE_CONTENT_TYPE);
@@ -403,9 +404,8 @@ static size_t report_rows(const struct work *w, struct report_row *rows)
         return n;
     rows[n++] = (struct report_row){"scrape_timeout_seconds", (double)in->timeout_ms / 1000};
     rows[n++] = (struct report_row){"scrape_sample_limit", (double)in->conf->limits.samples};
-    rows[n++] = (struct report_row){"scrape_body_size_bytes", o->failure == SCRAPE_BODY_TOO_LARGE
-                                                                  ? -1
-                                                                  : (double)in->body.n};
+    rows[n++] = (struct report_row){"scrape_body_size_bytes",
+                                    o->failure == SCRAPE_BODY_TOO_LARGE ? -1 : (double)in->body.n};
     return n;
 }
 
@@ -460,7 +460,8 @@ static struct batch *make_batch(struct work *w)
     return b;
 }
 
-/* Nothing of a failed scrape is stored, and nothing of it counts as seen; what it brought in goes. */
+/* Nothing of a failed scrape is stored, and nothing of it counts as seen; what it brought in goes.
+ */
 static void take_back(struct work *w)
 {
     vec_clear(&w->stored);
@@ -502,10 +503,14 @@ void report_make(const struct report_in *in, struct report_out *out)
 
 struct batch *report_end(struct cache *c, struct labels target, bool extra, ts_ms t)
 {
-    static const char *const rows[] = {
-        "up", "scrape_duration_seconds", "scrape_samples_scraped",
-        "scrape_samples_post_metric_relabeling", "scrape_series_added", "scrape_timeout_seconds",
-        "scrape_sample_limit", "scrape_body_size_bytes"};
+    static const char *const rows[] = {"up",
+                                       "scrape_duration_seconds",
+                                       "scrape_samples_scraped",
+                                       "scrape_samples_post_metric_relabeling",
+                                       "scrape_series_added",
+                                       "scrape_timeout_seconds",
+                                       "scrape_sample_limit",
+                                       "scrape_body_size_bytes"};
     size_t rows_n = extra ? 8 : 5;
     struct batch *b = batch_sized(c->list.n + rows_n, NULL);
     for (size_t i = 0; i < c->list.n; i++) {

@@ -7,6 +7,7 @@
  * and in each state exactly one side owns the target's cache. What a reload changes waits in `next`
  * until the target is idle. `lock` guards what scrape_targets shows, nothing else.
  */
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -39,7 +40,7 @@ struct target {
     struct target_settings *now, *next; /* next: from the idle moment on; NULL: none */
     struct emitter *emitter;            /* NULL: fetched */
     struct loop_timer *timer;
-    bool wanted;         /* by the configuration being applied */
+    bool wanted;          /* by the configuration being applied */
     bool gone, end_stale; /* ends when idle */
     ts_ms due, t;
     int64_t started_ns;
@@ -167,8 +168,9 @@ static void end(struct target *t)
         return;
     }
     ts_ms now = env_now_ms(t->s->o.env);
-    struct batch *b = report_end(&t->cache, t->now->spec.labels, t->now->job->conf->extra_metrics == 1,
-                                 now > t->t ? now : t->t + 1);
+    struct batch *b =
+        report_end(&t->cache, t->now->spec.labels, t->now->job->conf->extra_metrics == 1,
+                   now > t->t ? now : t->t + 1);
     t->s->o.sink->write(t->s->o.sink, b, end_written, t);
 }
 
@@ -189,8 +191,7 @@ static void retire(struct target *t, bool stale)
 
 /* ---- one scrape ---- */
 
-static void on_written(void *arg, bool ok, const struct batch_result *result,
-                       const struct err *err)
+static void on_written(void *arg, bool ok, const struct batch_result *result, const struct err *err)
 {
     struct target *t = arg;
     t->written = ok;
@@ -386,7 +387,8 @@ static uint64_t id_of(const struct job *j, const struct target_spec *spec)
 static void note_dropped(struct applying *ap, const struct target_spec *spec, const char *error)
 {
     int64_t keep = ap->job->conf->limits.keep_dropped_targets, mine = 0;
-    VEC_EACH(d, &ap->dropped) mine += str_eq(d->pool, ap->job->conf->job_name);
+    VEC_EACH (d, &ap->dropped)
+        mine += str_eq(d->pool, ap->job->conf->job_name);
     if (ap->dropped.n >= DROPPED_KEPT_MAX || (keep && mine >= keep))
         return;
     vec_push(&ap->dropped, (struct dropped){labels_dup(&ap->shown, spec->discovered),

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Scraping: targets from configuration (and from inside this process), each asked for its metrics at
- * its own times, every answer relabelled, checked against its limits and handed to a sink as one batch.
+ * Scraping: targets from configuration (and from inside this process), each asked for its metrics
+ * at its own times, every answer relabelled, checked against its limits and handed to a sink as one
+ * batch.
  *
  * A target belongs to the loop; fetching happens there. Reading the body, and everything else that
- * takes time, happens in a task of the pool (class ingest), during which the target is not touched by
- * the loop. A target has at most one scrape under way; a scrape that is due meanwhile is skipped and
- * counted. All calls but scrape_targets are made on the loop's thread or before it runs.
+ * takes time, happens in a task of the pool (class ingest), during which the target is not touched
+ * by the loop. A target has at most one scrape under way; a scrape that is due meanwhile is skipped
+ * and counted. All calls but scrape_targets are made on the loop's thread or before it runs.
  */
 #ifndef SCRAPE_SCRAPE_H
 #define SCRAPE_SCRAPE_H
@@ -64,13 +65,13 @@ struct scrape_options {
     struct scrape_fetch *fetch; /* NULL: emitters only */
     struct sink *sink;
     struct env *env;
-    bool immediate_first;       /* the first scrape at once, not at the target's own offset */
-    int64_t series_per_target;  /* 0: 500,000 */
+    bool immediate_first;      /* the first scrape at once, not at the target's own offset */
+    int64_t series_per_target; /* 0: 500,000 */
 };
 
 struct scraper *scrape_new(const struct scrape_options *o);
-/* Stops all targets: no timer fires and nothing is fetched any more; `done(arg)` runs on the loop once
- * scrapes under way have ended. Their series get staleness markers when `stale` (a server that
+/* Stops all targets: no timer fires and nothing is fetched any more; `done(arg)` runs on the loop
+ * once scrapes under way have ended. Their series get staleness markers when `stale` (a server that
  * restarts does not want them). */
 void scrape_stop(struct scraper *s, bool stale, void (*done)(void *arg), void *arg);
 /* After `done` of scrape_stop. */
@@ -79,13 +80,13 @@ void scrape_free(struct scraper *s);
 /*
  * Puts a configuration into force. Targets whose labels and settings are the same keep timer, cache
  * and health; of others only what changed is started or stopped, and removed ones get staleness
- * markers. `c` must live until `unref(arg)` is called, on the loop. Fails, and changes nothing, when
- * a rule does not compile.
+ * markers. `c` must live until `unref(arg)` is called, on the loop. Fails, and changes nothing,
+ * when a rule does not compile.
  */
 bool scrape_apply(struct scraper *s, const struct prom_config *c, void (*unref)(void *arg),
                   void *arg, struct err *err);
-/* A target inside this process; the emitter is borrowed and called in a pool task. It has the labels
- * job and instance and stays whatever configuration is applied. */
+/* A target inside this process; the emitter is borrowed and called in a pool task. It has the
+ * labels job and instance and stays whatever configuration is applied. */
 void scrape_add_emitter(struct scraper *s, str job, str instance, struct emitter *e,
                         int64_t interval_ms);
 

@@ -62,8 +62,8 @@ struct target_spec {
 };
 enum target_fate { TARGET_KEPT, TARGET_DROPPED, TARGET_WRONG };
 /* As upstream's PopulateLabels. `out->discovered` is always set; WRONG sets err. */
-enum target_fate target_make(const struct job *j, struct labels group, str address,
-                             struct arena *a, struct target_spec *out, struct err *err);
+enum target_fate target_make(const struct job *j, struct labels group, str address, struct arena *a,
+                             struct target_spec *out, struct err *err);
 
 /* ---- schedule.c ---- */
 
@@ -111,19 +111,19 @@ void cache_fini(struct cache *c);
 /* ---- report.c: one scrape of one target to a batch ---- */
 
 enum scrape_failure { /* in the order of nunchi_scrape_failures_total in self.def */
-    SCRAPE_OK,
-    SCRAPE_FETCH,
-    SCRAPE_TIMEOUT,
-    SCRAPE_STATUS,
-    SCRAPE_BODY_TOO_LARGE,
-    SCRAPE_CONTENT_TYPE,
-    SCRAPE_PARSE,
-    SCRAPE_SAMPLE_LIMIT,
-    SCRAPE_LABEL_LIMIT,
-    SCRAPE_SERIES_LIMIT,
-    SCRAPE_TARGET_LIMIT,
-    SCRAPE_EMIT,
-    SCRAPE_OVERLOAD,
+                      SCRAPE_OK,
+                      SCRAPE_FETCH,
+                      SCRAPE_TIMEOUT,
+                      SCRAPE_STATUS,
+                      SCRAPE_BODY_TOO_LARGE,
+                      SCRAPE_CONTENT_TYPE,
+                      SCRAPE_PARSE,
+                      SCRAPE_SAMPLE_LIMIT,
+                      SCRAPE_LABEL_LIMIT,
+                      SCRAPE_SERIES_LIMIT,
+                      SCRAPE_TARGET_LIMIT,
+                      SCRAPE_EMIT,
+                      SCRAPE_OVERLOAD,
 };
 
 struct report_in {

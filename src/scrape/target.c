@@ -99,8 +99,8 @@ static str url_of(const struct conf_scrape *c, struct labels ls, struct arena *a
     struct strbuf out STRBUF_CLEANUP = {0};
     str path = labels_get(ls, STR("__metrics_path__"));
     strbuf_addf(&out, "%.*s://%.*s%s%.*s", STR_ARG(labels_get(ls, STR("__scheme__"))),
-                STR_ARG(labels_get(ls, STR("__address__"))),
-                path.n && path.p[0] == '/' ? "" : "/", STR_ARG(path));
+                STR_ARG(labels_get(ls, STR("__address__"))), path.n && path.p[0] == '/' ? "" : "/",
+                STR_ARG(path));
     char sep = str_index(path, '?') >= 0 ? '&' : '?';
     for (size_t i = 0; i < ls.n; i++) {
         if (!str_starts(ls.at[i].name, PARAM))
@@ -171,8 +171,8 @@ static bool finish(const struct job *j, struct labels_builder *b, struct arena *
     return true;
 }
 
-enum target_fate target_make(const struct job *j, struct labels group, str address,
-                             struct arena *a, struct target_spec *out, struct err *err)
+enum target_fate target_make(const struct job *j, struct labels group, str address, struct arena *a,
+                             struct target_spec *out, struct err *err)
 {
     struct labels_builder b;
     labels_builder_init(&b, group);
