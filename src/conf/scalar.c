@@ -176,7 +176,7 @@ static bool read_size(struct conf_reader *r, const struct conf_row *row,
 static bool read_enum(struct conf_reader *r, const struct conf_row *row,
                       const struct yaml_node *node, struct pos pos, void *dst)
 {
-    str names[32];
+    str names[32] = {0};
     size_t n = 0;
     for (int i = 0; row->names[i]; i++) {
         str name = str_from_z(row->names[i]);

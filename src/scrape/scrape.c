@@ -56,7 +56,7 @@ struct target {
     enum scrape_health health;
     ts_ms last_scrape;
     double last_duration_s;
-    char last_error[512];
+    char last_error[sizeof((struct err){0}.msg)];
 };
 
 struct dropped {

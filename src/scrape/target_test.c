@@ -2,6 +2,7 @@
 /* From an address to a target. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
