@@ -286,12 +286,33 @@ static void writer(void **state)
              "\"nan\":null}\n[1]");
 }
 
+/* Long strings are escaped in pieces: nothing is lost or split where they meet. */
+static void long_strings(void **state)
+{
+    static const char *const units[] = {"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                                        "\x01"};
+    for (size_t u = 0; u < sizeof units / sizeof *units; u++)
+        for (size_t shift = 0; shift < 4; shift++) {
+            struct strbuf text STRBUF_CLEANUP = {0}, json STRBUF_CLEANUP = {0};
+            strbuf_add(&text, str_of("abc", shift));
+            while (text.n < 10000)
+                strbuf_addz(&text, units[u]);
+            json_quote(strbuf_str(&text), &json);
+            struct arena a ARENA_CLEANUP;
+            arena_init(&a, 0);
+            struct err err = {0};
+            struct json_value *v;
+            assert_true(json_parse(strbuf_str(&json), &a, &v, &err));
+            assert_true(str_eq(v->text, strbuf_str(&text)));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepted), cmocka_unit_test(refused),     cmocka_unit_test(depth),
         cmocka_unit_test(limits),   cmocka_unit_test(tree_access), cmocka_unit_test(pull),
-        cmocka_unit_test(writer),   cmocka_unit_test(scan_twins),
+        cmocka_unit_test(writer),   cmocka_unit_test(scan_twins),  cmocka_unit_test(long_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,11 @@
 #include "base/num.h"
 #include "codec/json_int.h"
 
-enum { DEPTH_MAX = 64 };
+enum {
+    DEPTH_MAX = 64,
+    ESCAPE_MAX = 6, /* bytes that one may become */
+    PIECE = 4096,   /* bytes escaped at a time */
+};
 
 static bool in_object(const struct json_writer *w)
 {
@@ -63,35 +67,60 @@ void json_close_array(struct json_writer *w)
     close_level(w, false);
 }
 
-static void put_escape(char c, struct strbuf *out)
+/* At most ESCAPE_MAX bytes for one. */
+static char *put_escape(char c, char *to)
 {
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    static const char from[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt",
+                      hex[] = "0123456789abcdef";
     const char *at = c ? strchr(from, c) : NULL;
+    *to++ = '\\';
     if (at) {
-        strbuf_addc(out, '\\');
-        strbuf_addc(out, to[at - from]);
-    } else {
-        strbuf_addf(out, "\\u%04x", (unsigned int)(unsigned char)c);
+        *to++ = letters[at - from];
+        return to;
     }
+    memcpy(to, "u00", 3);
+    to[3] = hex[(unsigned char)c >> 4];
+    to[4] = hex[c & 15];
+    return to + 5;
+}
+
+static char *put_bytes(const char *p, size_t n, char *to)
+{
+    memcpy(to, p, n);
+    return to + n;
+}
+
+/* Escapes a piece that is short enough to make room for its worst case at once. */
+static void quote_piece(str s, struct strbuf *out)
+{
+    char *to = strbuf_reserve(out, s.n * ESCAPE_MAX + 1);
+    for (size_t i = 0; i < s.n;) {
+        size_t n = json_plain(s.p + i, s.n - i);
+        if (n == 0)
+            n = json_utf8(s.p + i, s.n - i);
+        to = put_bytes(s.p + i, n, to);
+        i += n;
+        if (n)
+            continue;
+        to = (signed char)s.p[i] >= 0 ? put_escape(s.p[i], to) : put_bytes("\xef\xbf\xbd", 3, to);
+        i++;
+    }
+    *to = 0;
+    out->n = (size_t)(to - out->p);
 }
 
 void json_quote(str s, struct strbuf *out)
 {
     strbuf_addc(out, '"');
-    for (size_t i = 0; i < s.n;) {
-        size_t n = json_plain(s.p + i, s.n - i);
-        if (n == 0)
-            n = json_utf8(s.p + i, s.n - i);
-        strbuf_add(out, str_of(s.p + i, n));
-        i += n;
-        if (n)
-            continue;
-        if ((signed char)s.p[i] >= 0)
-            put_escape(s.p[i], out);
-        else
-            strbuf_addz(out, "\xef\xbf\xbd");
-        i++;
+    while (s.n > PIECE) {
+        /* Not in the middle of a character. */
+        size_t n = PIECE;
+        while (n > PIECE - 4 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+            n--;
+        quote_piece(str_sub(s, 0, n), out);
+        s = str_sub(s, n, s.n);
     }
+    quote_piece(s, out);
     strbuf_addc(out, '"');
 }
 
