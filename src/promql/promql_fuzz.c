@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Any text as an expression: parsed, printed, parsed again to the same text, and evaluated over a
+ * few series with small budgets, as an instant and as a range query, with and without delayed
+ * names.
+ */
+#include <stdlib.h>
+
+#include "promql/mem_source.h"
+#include "promql/promql.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct mem_source *fixture(void)
+{
+    static struct mem_source *m;
+    if (m)
+        return m;
+    m = mem_source_new();
+    static const char *const names[] = {"a", "b", "c_total", "h_bucket"};
+    static const char *const bounds[] = {"0.1", "1", "+Inf"};
+    for (int n = 0; n < 4; n++)
+        for (int k = 0; k < 3; k++) {
+            struct label ls[] = {{LABEL_NAME, str_from_z(names[n])},
+                                 {n == 3 ? STR("le") : STR("job"), str_from_z(bounds[k])}};
+            for (int i = 0; i < 20; i++)
+                mem_source_add(m, (struct labels){ls, 2}, i * 30000,
+                               i == 11 ? stale_nan() : (i * (k + 1)) % 17);
+        }
+    return m;
+}
+
+static void evaluate(const struct promql_expr *e, int64_t step, unsigned features)
+{
+    struct budget b = {.samples_max = 20000};
+    struct promql_query q = {.source = mem_source_source(fixture()),
+                             .expr = e,
+                             .start = 240000,
+                             .end = 480000,
+                             .step_ms = step,
+                             .budget = &b,
+                             .memory_max_bytes = 1 << 20,
+                             .features = features};
+    struct arena a;
+    struct promql_result r;
+    struct err err;
+    arena_init(&a, 0);
+    if (promql_exec(&q, &a, &r, &err)) {
+        for (size_t i = 0; i < r.series_n; i++)
+            for (size_t k = 0; k < r.series[i].n; k++)
+                if (is_stale_nan(r.series[i].v[k]))
+                    abort();
+    }
+    arena_fini(&a);
+}
+
+static void print_again(const struct promql_expr *e, const struct promql_parse_options *o)
+{
+    STRBUF_CLEANUP struct strbuf once = {0}, twice = {0};
+    struct err err;
+    promql_format(e, &once);
+    struct promql_expr *again = promql_parse(strbuf_str(&once), o, &err);
+    if (!again)
+        return; /* the printed text may be longer than the limit, or name a keyword */
+    promql_format(again, &twice);
+    if (!str_eq(strbuf_str(&once), strbuf_str(&twice)))
+        abort();
+    promql_expr_free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct promql_parse_options o = {~0u};
+    struct err err;
+    if (size > 4096)
+        return 0;
+    struct promql_expr *e = promql_parse(str_of((const char *)data, size), &o, &err);
+    if (!e)
+        return 0;
+    print_again(e, &o);
+    evaluate(e, 0, 0);
+    evaluate(e, 30000, 0);
+    evaluate(e, 60000, PROMQL_DELAYED_NAME_REMOVAL);
+    promql_expr_free(e);
+    return 0;
+}
