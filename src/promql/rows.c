@@ -10,6 +10,8 @@ static bool is_metadata_label(str name)
 struct labels labels_nameless(struct arena *a, struct labels ls)
 {
     size_t first = 0, n = 0;
+    if (ls.n == 0)
+        return ls;
     while (first < ls.n && is_metadata_label(ls.at[first].name))
         first++;
     for (size_t i = first; i < ls.n; i++)
