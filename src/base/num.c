@@ -87,9 +87,9 @@ static struct digits digits_of(double v)
 
 static size_t format_special(double v, char *out)
 {
-    const char *z = isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf";
-    strcpy(out, z);
-    return strlen(z);
+    str text = isnan(v) ? STR("NaN") : v > 0 ? STR("+Inf") : STR("-Inf");
+    memcpy(out, text.p, text.n + 1);
+    return text.n;
 }
 
 static size_t layout_fixed(const struct digits *d, char *out)
