@@ -110,8 +110,9 @@ void conf_diags_print(const struct conf_diags *d, struct strbuf *out)
         strbuf_addf(out, "%zu more were found\n", left_out);
 }
 
-static void add(struct conf_reader *r, bool is_error, struct pos pos, const char *hint,
-                const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static void add(struct conf_reader *r, bool is_error,
+                                                      struct pos pos, const char *hint,
+                                                      const char *fmt, va_list ap)
 {
     struct err e = {.kind = ERR_INVALID, .pos = pos};
     vsnprintf(e.msg, sizeof e.msg, fmt, ap);

@@ -378,7 +378,8 @@ bool conf_prometheus_from(struct conf_reader *r, const struct conf_input *in,
         return false;
     global_defaults(c);
     expand_external_labels(c, in->getenv ? in->getenv : system_getenv);
-    return finish_jobs(r, c, &jobs, c->scrape.at, c->scrape.n) & include_all(r, root, c, &jobs);
+    bool ok = finish_jobs(r, c, &jobs, c->scrape.at, c->scrape.n);
+    return include_all(r, root, c, &jobs) && ok; /* both, to tell all that is wrong */
 }
 
 struct prom_config *conf_load_prometheus(const struct conf_input *in, struct conf_diags *d)

@@ -387,8 +387,8 @@ static uint64_t id_of(const struct job *j, const struct target_spec *spec)
 static void note_dropped(struct applying *ap, const struct target_spec *spec, const char *error)
 {
     int64_t keep = ap->job->conf->limits.keep_dropped_targets, mine = 0;
-    VEC_EACH (d, &ap->dropped)
-        mine += str_eq(d->pool, ap->job->conf->job_name);
+    for (size_t i = 0; keep && i < ap->dropped.n; i++)
+        mine += str_eq(ap->dropped.at[i].pool, ap->job->conf->job_name);
     if (ap->dropped.n >= DROPPED_KEPT_MAX || (keep && mine >= keep))
         return;
     vec_push(&ap->dropped, (struct dropped){labels_dup(&ap->shown, spec->discovered),
