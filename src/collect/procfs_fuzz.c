@@ -47,9 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct stat_totals totals;
     struct pressure_totals pressure;
     size_t cpus_n;
+    arena_init(&a, 0);
     if (n < 1 || n > 1 << 16)
         return 0;
-    arena_init(&a, 0);
     str text = str_of((const char *)data + 1, n - 1);
     switch (data[0]) {
     case 's':

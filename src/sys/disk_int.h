@@ -20,6 +20,9 @@ str disk_path_split(str path, str *name);
 /* The error of a failed call on `path` by its errno, counted where it is the disk's own fault. */
 bool disk_fail(struct err *err, int error, const char *verb, str path);
 
+/* For tests: as if the kernel had no openat2. */
+void disk_system_plain(struct disk *d);
+
 /* Sorts by byte order. */
 void disk_names_sort(str *names, size_t n);
 

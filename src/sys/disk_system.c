@@ -512,6 +512,11 @@ struct disk *disk_system_open(const char *root, struct err *err)
     return &d->base;
 }
 
+void disk_system_plain(struct disk *d)
+{
+    system_disk(d)->plain = true;
+}
+
 /* Emptying the file first keeps an old pid out of later messages; the lock goes with the
  * descriptor. */
 void disk_system_close(struct disk *disk)

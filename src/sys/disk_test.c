@@ -95,6 +95,13 @@ static void test_links(void **state)
     }
 }
 
+static void test_links_plain(void **state)
+{
+    struct fixture *f = *state;
+    disk_system_plain(f->d);
+    test_links(state);
+}
+
 static void test_no_regular_file(void **state)
 {
     struct fixture *f = *state;
@@ -184,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links_plain, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_regular_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_pieces, setup, teardown),

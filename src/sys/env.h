@@ -38,9 +38,10 @@ struct disk_iov {
 };
 
 /*
- * Files below one root directory; paths are relative to it, with '/' between names; "..", absolute
- * paths and links that lead outside are refused. ENOSPC and EDQUOT give ERR_NO_SPACE, a missing
- * file ERR_NOT_FOUND, everything else ERR_IO. Thread-safe, except that one file has one writer.
+ * Files below one root directory; paths are relative to it, with '/' between plain names, "." being
+ * the root itself. "..", absolute paths and the like are ERR_INVALID, links that lead outside
+ * ERR_DENIED. ENOSPC and EDQUOT give ERR_NO_SPACE, a missing name ERR_NOT_FOUND, one that must not
+ * be there ERR_EXISTS, everything else ERR_IO. Thread-safe, except that one file has one writer.
  */
 struct disk {
     const struct disk_ops *ops;
@@ -74,7 +75,8 @@ struct disk_ops {
                  struct err *err);
     /* Bytes free for us on this file system. */
     bool (*free_bytes)(struct disk *d, uint64_t *out, struct err *err);
-    /* Takes the directory for this process; ERR_EXISTS with the holder's pid when it is taken. */
+    /* Takes the directory for this process by the lock file `path`, made when missing, until the
+     * disk is closed; ERR_EXISTS with the holder's pid when it is taken. */
     bool (*lock)(struct disk *d, str path, struct err *err);
 };
 

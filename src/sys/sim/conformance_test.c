@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "sys/env.h"
+#include "sys/disk_int.h"
 #include "sys/sim/sim.h"
 #include "sys/test_dir.h"
 
@@ -295,7 +295,7 @@ static const struct {
     {"lock", run_lock},
 };
 
-static void test_system(void **state)
+static void run_system(bool plain)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err err = {0};
@@ -303,10 +303,23 @@ static void test_system(void **state)
         struct disk *d = disk_system_open(root, &err);
         print_message("system: %s\n", rows[i].name);
         assert_non_null(d);
+        if (plain)
+            disk_system_plain(d);
         rows[i].run(d);
         disk_system_close(d);
         test_dir_free(root);
     }
+}
+
+static void test_system(void **state)
+{
+    run_system(false);
+}
+
+/* Where the kernel has no openat2. */
+static void test_system_plain(void **state)
+{
+    run_system(true);
 }
 
 static void test_sim(void **state)
@@ -324,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_system),
+        cmocka_unit_test(test_system_plain),
         cmocka_unit_test(test_sim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
