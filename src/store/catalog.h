@@ -45,6 +45,8 @@ void catalog_close(struct catalog *c);
 size_t catalog_parts(const struct catalog *c, struct part *const **parts);
 /* WAL records below this are in parts (or were deleted on purpose). */
 uint64_t catalog_wal_covered(const struct catalog *c);
+/* Where part_writer_open puts new ones. */
+str catalog_parts_dir(const struct catalog *c);
 /* A fresh part id. */
 uint64_t catalog_next_id(struct catalog *c);
 
@@ -57,15 +59,14 @@ struct catalog_change {
 };
 /*
  * Makes the change durable. Removed parts leave the list and are handed out in `removed` (room for
- * remove_n); the caller ends with catalog_drop once no reader uses them.
+ * remove_n); the caller ends with catalog_drop once no reader uses them. On failure the list is as
+ * it was, and the added files are gone or will be settled by the next opening. An empty change
+ * succeeds when the list can be written.
  */
 bool catalog_apply(struct catalog *c, const struct catalog_change *ch, struct part **removed,
                    struct err *err);
 /* Closes the part and deletes its file. When that fails it is deleted at the next open. */
 void catalog_drop(struct catalog *c, struct part *p);
-/* Closes the part and moves its file to quarantine/ beside a file that gives the reason. */
-bool catalog_quarantine(struct catalog *c, struct part *p, str reason, struct err *err);
-
 /* Moves `path` to `quarantine`/NAME and writes NAME.reason there. Creates the directory. */
 bool quarantine_move(struct disk *d, str path, str quarantine, str reason, struct err *err);
 
