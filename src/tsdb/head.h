@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Head: the series that are being written, in shards, with the samples that no part has yet.
+ *
+ * Two kinds of state with two kinds of lock:
+ * - Which series there are (table, postings): the shard's rwlock.
+ * - What samples a series has: `gate`, one rwlock of the whole head. Whoever appends holds it for
+ *   writing for a whole batch, whoever captures holds it for reading for a whole selection. So a
+ *   selection sees all of a batch or nothing, across shards. Captures copy a few pointers and counts
+ *   a series and read the samples after the gate was left: chunks only grow behind the captured
+ *   count, sealed ones never change, and replaced memory is retired, not freed (reclaim.h).
+ * Order of locks: gate, shard, symbols and reclaim.
+ *
+ * Generations. A flush begins by raising `gen` (O(1), under the gate). Chunks of a series whose own
+ * `gen` is older are moved to `frozen` before anything is appended to it, by the appender or by the
+ * flush, whoever comes first. Frozen chunks count as long as `frozen_live`; the flush publishes its
+ * part and clears that in one step under the gate, and drops the chunks at leisure.
+ */
+#ifndef TSDB_HEAD_H
+#define TSDB_HEAD_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "model/labels.h"
+#include "model/matcher.h"
+#include "tsdb/numbers.h"
+#include "tsdb/symbols.h"
+
+struct sample {
+    ts_ms t;
+    double v;
+};
+
+/* Samples as they came; in order of time but for those out of order. */
+struct open_chunk {
+    uint32_t n, cap;
+    struct sample at[];
+};
+
+/* A block of samples in memory. Immutable. */
+struct sealed {
+    struct sealed *next; /* older */
+    ts_ms min_t, max_t;
+    uint32_t n, len;
+    uint8_t data[];
+};
+
+enum { OPEN_CHUNK_MIN = 8, OPEN_CHUNK_MAX = 32, SERIES_LABELS_MAX = 1024 };
+
+struct series {
+    uint64_t hash;
+    /* Under the gate. */
+    struct open_chunk *open, *ooo; /* ooo: samples that came out of order, sorted when sealed */
+    struct sealed *sealed, *frozen;
+    ts_ms last_t; /* newest sample ever, valid when has_last */
+    double last_v;
+    uint32_t gen;
+    bool has_last;
+    bool gone; /* removed from its shard; only a late capture still sees it */
+    uint16_t labels_n;
+    uint32_t id; /* index in its shard */
+    _Atomic uint32_t pins;        /* batches on their way; not removed meanwhile */
+    _Atomic uint32_t wal_segment; /* where its definition was last written (low 32 bits) */
+    uint32_t idle;                /* flushes in a row that found nothing; the flush's own */
+    uint32_t labels[];            /* name, value, name, value: symbols */
+};
+
+struct postings {
+    uint32_t name, value; /* symbols, counted */
+    uint32_t n, cap;
+    union {
+        uint32_t one; /* cap 0 */
+        uint32_t *at; /* rising series ids */
+    };
+};
+
+struct label_values {
+    uint32_t name;
+    VEC(uint32_t) postings; /* indexes into the shard's postings */
+};
+
+struct shard {
+    pthread_rwlock_t lock; /* guards all of it */
+    VEC(struct series *) by_id; /* NULL: removed */
+    size_t live;
+    uint32_t *slots; /* hash table: id + 1 */
+    size_t slots_n;
+    VEC(struct postings) postings;
+    VEC(struct label_values) names;
+    struct numbers pairs;    /* name << 32 | value -> postings */
+    struct numbers by_name;  /* name -> names */
+} __attribute__((aligned(64)));
+
+struct head {
+    pthread_rwlock_t gate;
+    struct shard *shards;
+    unsigned shards_n; /* power of two */
+    struct symbols symbols;
+    struct reclaim reclaim;
+    _Atomic uint64_t memory; /* bytes, about */
+    _Atomic uint64_t series;
+    /* Under the gate. */
+    uint32_t gen;
+    bool frozen_live;
+    uint64_t samples, chunks; /* in the head, frozen ones too while they are live */
+    uint64_t frozen_samples;
+    ts_ms min_t, max_t; /* of what is not frozen */
+};
+
+void head_init(struct head *h, unsigned shards);
+void head_fini(struct head *h);
+
+static inline unsigned head_shard_of(const struct head *h, uint64_t hash)
+{
+    return (unsigned)(hash >> 40) & (h->shards_n - 1);
+}
+/* A number for the WAL, unique in this process. */
+static inline uint64_t head_series_number(const struct head *h, const struct series *s)
+{
+    return (uint64_t)s->id * h->shards_n + head_shard_of(h, s->hash) + 1;
+}
+
+/* Under the shard's lock, for reading at least. NULL when it is not there. */
+struct series *shard_find(struct head *h, struct shard *sh, struct labels ls, uint64_t hash);
+/* Under the shard's lock for writing; it must not be there. */
+struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uint64_t hash);
+/* Under the gate and the shard's lock, for writing: removes the series of which `idle` says so. */
+void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min);
+/* The labels, text in the symbols, array in the arena. Under the shard's lock. */
+struct labels series_labels(const struct head *h, const struct series *s, struct arena *a);
+/* Ids of the series that match all, in order of id; under the shard's lock. */
+struct id_list {
+    uint32_t *at;
+    size_t n;
+};
+struct id_list shard_match(struct head *h, struct shard *sh, const struct matcher *m, size_t m_n,
+                           struct arena *a);
+bool series_matches(const struct head *h, const struct series *s, const struct matcher *m,
+                    size_t m_n);
+
+enum append_result { APPEND_STORED, APPEND_DUPLICATE, APPEND_CONFLICTING };
+/* Under the gate, for writing. */
+enum append_result head_append(struct head *h, struct series *s, ts_ms t, double v);
+/* Moves the chunks of an older generation to `frozen`. Under the gate, for writing. */
+void head_freeze(struct head *h, struct series *s);
+/* Drops frozen chunks; under the gate, for writing, after frozen_live was cleared. */
+void head_drop_frozen(struct head *h, struct series *s);
+
+/* What a reader copies of a series under the gate. */
+struct capture {
+    const struct open_chunk *open, *ooo;
+    uint32_t open_n, ooo_n;
+    const struct sealed *sealed, *frozen;
+};
+void head_capture(const struct head *h, const struct series *s, struct capture *out);
+bool capture_overlaps(const struct capture *c, ts_ms start, ts_ms end);
+/* Appends the samples with start <= t <= end, oldest chunk first, unsorted among chunks. */
+struct sample_list {
+    struct sample *at;
+    size_t n, cap;
+};
+bool capture_read(const struct capture *c, ts_ms start, ts_ms end, struct sample_list *out,
+                  struct err *err);
+/* Sorts by time; of equal times the first in the list stays. */
+void samples_settle(struct sample_list *l);
+/* Decodes a block and appends what is in the range. */
+bool samples_add_block(struct sample_list *l, bytes block, ts_ms start, ts_ms end, struct err *err);
+
+#endif

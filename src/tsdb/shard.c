@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which series a shard has: table by labels, postings by (name, value). */
+#include <stdlib.h>
+
+#include "tsdb/head.h"
+
+static uint64_t pair_key(uint32_t name, uint32_t value)
+{
+    return (uint64_t)name << 32 | value;
+}
+
+static bool has_labels(const struct head *h, const struct series *s, struct labels ls)
+{
+    if (s->labels_n != ls.n)
+        return false;
+    for (size_t i = 0; i < ls.n; i++)
+        if (!str_eq(symbols_text(&h->symbols, s->labels[2 * i + 1]), ls.at[i].value) ||
+            !str_eq(symbols_text(&h->symbols, s->labels[2 * i]), ls.at[i].name))
+            return false;
+    return true;
+}
+
+struct series *shard_find(struct head *h, struct shard *sh, struct labels ls, uint64_t hash)
+{
+    if (!sh->slots_n)
+        return NULL;
+    for (size_t i = hash & (sh->slots_n - 1); sh->slots[i]; i = (i + 1) & (sh->slots_n - 1)) {
+        struct series *s = sh->by_id.at[sh->slots[i] - 1];
+        if (s->hash == hash && has_labels(h, s, ls))
+            return s;
+    }
+    return NULL;
+}
+
+static void slot_put(struct shard *sh, const struct series *s)
+{
+    size_t i = s->hash & (sh->slots_n - 1);
+    while (sh->slots[i])
+        i = (i + 1) & (sh->slots_n - 1);
+    sh->slots[i] = s->id + 1;
+}
+
+/* Makes the table anew, `n` slots, from the series that are there. */
+static void rebuild_slots(struct shard *sh, size_t n)
+{
+    free(sh->slots);
+    sh->slots_n = n;
+    sh->slots = mem_zalloc(n * sizeof *sh->slots);
+    VEC_EACH (s, &sh->by_id)
+        if (*s)
+            slot_put(sh, *s);
+}
+
+static void postings_push(struct postings *p, uint32_t id)
+{
+    if (p->n == 0 && p->cap == 0) {
+        p->one = id;
+    } else {
+        if (p->cap == 0 || p->n == p->cap) {
+            uint32_t cap = p->cap ? p->cap + p->cap / 2 : 4;
+            uint32_t *at = mem_array(cap, sizeof *at);
+            memcpy(at, p->cap ? p->at : &p->one, p->n * sizeof *at);
+            if (p->cap)
+                free(p->at);
+            p->at = at;
+            p->cap = cap;
+        }
+        p->at[p->n] = id;
+    }
+    p->n++;
+}
+
+static const uint32_t *postings_ids(const struct postings *p)
+{
+    return p->cap ? p->at : &p->one;
+}
+
+static struct label_values *values_of(struct shard *sh, uint32_t name)
+{
+    const uint32_t *i = numbers_get(&sh->by_name, name);
+    if (i)
+        return &sh->names.at[*i];
+    numbers_put(&sh->by_name, name, (uint32_t)sh->names.n);
+    vec_push(&sh->names, (struct label_values){.name = name});
+    return &vec_last(&sh->names);
+}
+
+/* Adds the series to the postings of its label; new postings count their symbols. */
+static void index_label(struct head *h, struct shard *sh, uint32_t name, uint32_t value, uint32_t id)
+{
+    const uint32_t *i = numbers_get(&sh->pairs, pair_key(name, value));
+    if (i) {
+        postings_push(&sh->postings.at[*i], id);
+        return;
+    }
+    struct label_values *lv = values_of(sh, name);
+    vec_push(&lv->postings, (uint32_t)sh->postings.n);
+    numbers_put(&sh->pairs, pair_key(name, value), (uint32_t)sh->postings.n);
+    vec_push(&sh->postings, (struct postings){.name = name, .value = value});
+    postings_push(&vec_last(&sh->postings), id);
+    atomic_fetch_add_explicit(&h->memory, 48, memory_order_relaxed);
+}
+
+static size_t series_bytes(const struct series *s)
+{
+    /* The struct, its slots and table entries, its postings. */
+    return sizeof *s + s->labels_n * (2 * sizeof(uint32_t) + 5) + 24;
+}
+
+struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uint64_t hash)
+{
+    struct series *s = mem_zalloc(sizeof *s + 2 * ls.n * sizeof(uint32_t));
+    s->hash = hash;
+    s->labels_n = (uint16_t)ls.n;
+    s->gen = UINT32_MAX; /* none yet */
+    s->id = (uint32_t)sh->by_id.n;
+    for (size_t i = 0; i < ls.n; i++) {
+        s->labels[2 * i] = symbols_ref(&h->symbols, ls.at[i].name);
+        s->labels[2 * i + 1] = symbols_ref(&h->symbols, ls.at[i].value);
+        index_label(h, sh, s->labels[2 * i], s->labels[2 * i + 1], s->id);
+    }
+    vec_push(&sh->by_id, s);
+    sh->live++;
+    if (sh->live * 4 >= sh->slots_n * 3)
+        rebuild_slots(sh, sh->slots_n ? sh->slots_n * 2 : 64);
+    else
+        slot_put(sh, s);
+    atomic_fetch_add_explicit(&h->memory, series_bytes(s), memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->series, 1, memory_order_relaxed);
+    return s;
+}
+
+static void index_clear(struct shard *sh)
+{
+    VEC_EACH (p, &sh->postings)
+        if (p->cap)
+            free(p->at);
+    VEC_EACH (n, &sh->names)
+        vec_fini(&n->postings);
+    vec_fini(&sh->postings);
+    vec_fini(&sh->names);
+    numbers_fini(&sh->pairs);
+    numbers_fini(&sh->by_name);
+}
+
+static void series_retire(struct head *h, struct series *s)
+{
+    for (size_t i = 0; i < 2 * (size_t)s->labels_n; i++)
+        symbols_unref(&h->symbols, s->labels[i]);
+    atomic_fetch_sub_explicit(&h->memory, series_bytes(s), memory_order_relaxed);
+    atomic_fetch_sub_explicit(&h->series, 1, memory_order_relaxed);
+    reclaim_retire(&h->reclaim, s->open);
+    reclaim_retire(&h->reclaim, s->ooo);
+    s->open = s->ooo = NULL;
+    s->gone = true;
+    reclaim_retire(&h->reclaim, s);
+}
+
+static bool is_removable(const struct series *s, uint32_t idle_min)
+{
+    return s->idle >= idle_min && !s->sealed && !s->frozen && (!s->open || s->open->n == 0) &&
+           (!s->ooo || s->ooo->n == 0) && atomic_load(&s->pins) == 0;
+}
+
+void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min)
+{
+    size_t removed = 0, pairs = sh->postings.n;
+    VEC_EACH (s, &sh->by_id)
+        if (*s && is_removable(*s, idle_min)) {
+            series_retire(h, *s);
+            *s = NULL;
+            removed++;
+        }
+    if (!removed)
+        return;
+    sh->live -= removed;
+    index_clear(sh);
+    VEC_EACH (s, &sh->by_id)
+        for (size_t i = 0; *s && i < (*s)->labels_n; i++)
+            index_label(h, sh, (*s)->labels[2 * i], (*s)->labels[2 * i + 1], (*s)->id);
+    atomic_fetch_sub_explicit(&h->memory, 48 * pairs, memory_order_relaxed);
+    rebuild_slots(sh, sh->slots_n);
+}
+
+struct labels series_labels(const struct head *h, const struct series *s, struct arena *a)
+{
+    struct label *at = arena_alloc(a, (s->labels_n + 1) * sizeof *at);
+    for (size_t i = 0; i < s->labels_n; i++)
+        at[i] = (struct label){symbols_text(&h->symbols, s->labels[2 * i]),
+                               symbols_text(&h->symbols, s->labels[2 * i + 1])};
+    return (struct labels){at, s->labels_n};
+}
+
+/* ---- matching ---- */
+
+static struct id_list list_new(struct arena *a, size_t cap)
+{
+    return (struct id_list){arena_alloc(a, (cap + 1) * sizeof(uint32_t)), 0};
+}
+
+static struct id_list all_ids(struct shard *sh, struct arena *a)
+{
+    struct id_list l = list_new(a, sh->by_id.n);
+    for (uint32_t i = 0; i < sh->by_id.n; i++)
+        if (sh->by_id.at[i])
+            l.at[l.n++] = i;
+    return l;
+}
+
+static int id_cmp(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Ids of the series whose label has a value that matches (want) or does not. A series has one value
+ * for a name, so the lists do not overlap. */
+static struct id_list ids_by_value(struct head *h, struct shard *sh, const struct matcher *m,
+                                   bool want, struct arena *a)
+{
+    uint32_t name = symbols_find(&h->symbols, m->name);
+    const uint32_t *i = name ? numbers_get(&sh->by_name, name) : NULL;
+    struct id_list l = {0};
+    if (!i)
+        return l;
+    const struct label_values *lv = &sh->names.at[*i];
+    size_t total = 0, lists = 0;
+    bool *take = arena_array(a, bool, lv->postings.n + 1);
+    for (size_t k = 0; k < lv->postings.n; k++) {
+        const struct postings *p = &sh->postings.at[lv->postings.at[k]];
+        take[k] = matcher_test(m, symbols_text(&h->symbols, p->value)) == want;
+        total += take[k] ? p->n : 0;
+        lists += take[k];
+    }
+    l = list_new(a, total);
+    for (size_t k = 0; k < lv->postings.n; k++) {
+        const struct postings *p = &sh->postings.at[lv->postings.at[k]];
+        if (!take[k])
+            continue;
+        memcpy(l.at + l.n, postings_ids(p), p->n * sizeof *l.at);
+        l.n += p->n;
+    }
+    if (lists > 1)
+        qsort(l.at, l.n, sizeof *l.at, id_cmp);
+    return l;
+}
+
+static struct id_list ids_equal(struct head *h, struct shard *sh, const struct matcher *m,
+                                struct arena *a)
+{
+    uint32_t name = symbols_find(&h->symbols, m->name);
+    uint32_t value = name ? symbols_find(&h->symbols, m->value) : 0;
+    const uint32_t *i = value ? numbers_get(&sh->pairs, pair_key(name, value)) : NULL;
+    struct id_list l = {0};
+    if (!i)
+        return l;
+    const struct postings *p = &sh->postings.at[*i];
+    l = list_new(a, p->n);
+    memcpy(l.at, postings_ids(p), p->n * sizeof *l.at);
+    l.n = p->n;
+    return l;
+}
+
+/* Keeps in `l` what is in `with` (or is not). Both rise. */
+static void combine(struct id_list *l, const struct id_list *with, bool keep_common)
+{
+    size_t n = 0, k = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        while (k < with->n && with->at[k] < l->at[i])
+            k++;
+        bool common = k < with->n && with->at[k] == l->at[i];
+        if (common == keep_common)
+            l->at[n++] = l->at[i];
+    }
+    l->n = n;
+}
+
+struct id_list shard_match(struct head *h, struct shard *sh, const struct matcher *m, size_t m_n,
+                           struct arena *a)
+{
+    struct id_list l = {0};
+    bool have = false;
+    /* Matchers that ask for a label first: they start from what is there. */
+    for (size_t i = 0; i < m_n; i++) {
+        if (matcher_test_absent(&m[i]))
+            continue;
+        struct id_list some = m[i].op == MATCH_EQ ? ids_equal(h, sh, &m[i], a)
+                                                  : ids_by_value(h, sh, &m[i], true, a);
+        if (have)
+            combine(&l, &some, true);
+        else
+            l = some;
+        have = true;
+        if (l.n == 0)
+            return l;
+    }
+    if (!have)
+        l = all_ids(sh, a);
+    /* The others match a series without the label: only values that fail take something away. */
+    for (size_t i = 0; i < m_n; i++) {
+        if (!matcher_test_absent(&m[i]))
+            continue;
+        struct id_list none = ids_by_value(h, sh, &m[i], false, a);
+        combine(&l, &none, false);
+    }
+    return l;
+}
+
+bool series_matches(const struct head *h, const struct series *s, const struct matcher *m,
+                    size_t m_n)
+{
+    for (size_t k = 0; k < m_n; k++) {
+        str value = STR("");
+        for (size_t i = 0; i < s->labels_n; i++)
+            if (str_eq(symbols_text(&h->symbols, s->labels[2 * i]), m[k].name))
+                value = symbols_text(&h->symbols, s->labels[2 * i + 1]);
+        if (!matcher_test(&m[k], value))
+            return false;
+    }
+    return true;
+}
+
+/* ---- all of it ---- */
+
+static void shard_fini(struct shard *sh)
+{
+    VEC_EACH (s, &sh->by_id) {
+        if (!*s)
+            continue;
+        free((*s)->open);
+        free((*s)->ooo);
+        struct sealed *lists[] = {(*s)->sealed, (*s)->frozen};
+        for (size_t i = 0; i < 2; i++)
+            for (struct sealed *c = lists[i], *next; c; c = next) {
+                next = c->next;
+                free(c);
+            }
+        free(*s);
+    }
+    index_clear(sh);
+    vec_fini(&sh->by_id);
+    free(sh->slots);
+    pthread_rwlock_destroy(&sh->lock);
+}
+
+void head_init(struct head *h, unsigned shards)
+{
+    pthread_rwlockattr_t attr;
+    *h = (struct head){.shards_n = shards, .gen = 1, .min_t = INT64_MAX, .max_t = INT64_MIN};
+    /* Readers that keep coming must not keep a batch waiting. */
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&h->gate, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    reclaim_init(&h->reclaim);
+    symbols_init(&h->symbols, &h->reclaim);
+    h->shards = aligned_alloc(64, shards * sizeof *h->shards);
+    if (!h->shards)
+        abort();
+    memset(h->shards, 0, shards * sizeof *h->shards);
+    for (unsigned i = 0; i < shards; i++)
+        pthread_rwlock_init(&h->shards[i].lock, NULL);
+}
+
+void head_fini(struct head *h)
+{
+    for (unsigned i = 0; i < h->shards_n; i++)
+        shard_fini(&h->shards[i]);
+    free(h->shards);
+    symbols_fini(&h->symbols);
+    reclaim_fini(&h->reclaim);
+    pthread_rwlock_destroy(&h->gate);
+}
