@@ -53,7 +53,8 @@ struct file_blob {
     struct disk_file *file;
 };
 
-static void file_read(struct blob *b, struct blob_range *ranges, size_t n, blob_done done, void *arg)
+static void file_read(struct blob *b, struct blob_range *ranges, size_t n, blob_done done,
+                      void *arg)
 {
     struct file_blob *f = (struct file_blob *)b;
     struct err err = {0};

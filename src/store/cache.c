@@ -16,7 +16,7 @@
 enum { PAGE_BYTES = 64 << 10 };
 
 struct page {
-    struct page *next;         /* in its bucket */
+    struct page *next;          /* in its bucket */
     struct page *newer, *older; /* by use */
     uint64_t blob, no;
     size_t n;
@@ -170,7 +170,8 @@ static void below_done(void *arg, bool ok, const struct err *err)
     struct cached_read *r = arg;
     for (size_t i = 0; ok && i < r->n; i++) {
         const struct blob_range *g = &r->ranges[i];
-        for (uint64_t no = g->off / PAGE_BYTES; g->n && no <= (g->off + g->n - 1) / PAGE_BYTES; no++) {
+        for (uint64_t no = g->off / PAGE_BYTES; g->n && no <= (g->off + g->n - 1) / PAGE_BYTES;
+             no++) {
             const struct page *p = missing(r, no);
             if (p)
                 copy_common(g, p);
@@ -196,7 +197,8 @@ static void take_present(struct cached_read *r)
     struct blob_cache *c = r->b->cache;
     for (size_t i = 0; i < r->n; i++) {
         const struct blob_range *g = &r->ranges[i];
-        for (uint64_t no = g->off / PAGE_BYTES; g->n && no <= (g->off + g->n - 1) / PAGE_BYTES; no++) {
+        for (uint64_t no = g->off / PAGE_BYTES; g->n && no <= (g->off + g->n - 1) / PAGE_BYTES;
+             no++) {
             struct page *p = find(c, r->b->id, no);
             if (p) {
                 c->hits++;

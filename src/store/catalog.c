@@ -5,8 +5,8 @@
  * Opening writes the list anew (temporary name, sync, rename), so a torn tail never grows; a change
  * appends a record. When an append fails nobody knows whether it will be found after a crash. Both
  * are right as long as no file is deleted before the list was rewritten, so then the old list is
- * written anew at once, and if that fails too the new files stay: opening settles them by what their
- * footers say.
+ * written anew at once, and if that fails too the new files stay: opening settles them by what
+ * their footers say.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +40,8 @@ static bool replace_file(struct catalog *c, str path, bytes content, struct err 
     if (!f)
         return false;
     struct disk_iov iov = {content.p, content.n};
-    bool ok = d->ops->truncate(f, 0, err) && d->ops->write(f, 0, &iov, 1, err) && d->ops->sync(f, err);
+    bool ok =
+        d->ops->truncate(f, 0, err) && d->ops->write(f, 0, &iov, 1, err) && d->ops->sync(f, err);
     d->ops->close(f);
     return ok && d->ops->rename(d, tmp, path, err) && d->ops->sync_dir(d, c->dir, err);
 }
@@ -124,9 +125,9 @@ static bool load_list(struct catalog *c, struct catalog_recovery *report, struct
     report->rebuilt = !whole;
     if (whole || file.n == 0)
         return true;
-    return quarantine_move(c->disk, c->file_path, c->quarantine,
-                           STR("a record has a wrong checksum; the list was rebuilt from the parts"),
-                           err);
+    return quarantine_move(
+        c->disk, c->file_path, c->quarantine,
+        STR("a record has a wrong checksum; the list was rebuilt from the parts"), err);
 }
 
 static struct part *open_part(struct catalog *c, uint64_t id, struct err *err)
@@ -269,7 +270,8 @@ static void note_missing(struct catalog *c, struct catalog_recovery *report)
         VEC_EACH (p, &c->parts)
             found = found || part_info(*p)->id == id;
         if (!found && report->first.kind == ERR_NONE)
-            err_set(&report->first, ERR_CORRUPT, "part %016" PRIx64 " is missing or unreadable", id);
+            err_set(&report->first, ERR_CORRUPT, "part %016" PRIx64 " is missing or unreadable",
+                    id);
     }
 }
 
@@ -315,10 +317,9 @@ static bool make_dirs(struct catalog *c, struct err *err)
 {
     struct disk *d = c->disk;
     str lock = arena_printf(&c->arena, "%.*s/lock", STR_ARG(c->dir));
-    return d->ops->mkdir(d, c->dir, err) && d->ops->lock(d, lock, err) &&
-           check_format(c, err) && d->ops->mkdir(d, c->parts_dir, err) &&
-           d->ops->mkdir(d, c->quarantine, err) && d->ops->sync_dir(d, c->dir, err) &&
-           d->ops->sync_dir(d, STR("."), err);
+    return d->ops->mkdir(d, c->dir, err) && d->ops->lock(d, lock, err) && check_format(c, err) &&
+           d->ops->mkdir(d, c->parts_dir, err) && d->ops->mkdir(d, c->quarantine, err) &&
+           d->ops->sync_dir(d, c->dir, err) && d->ops->sync_dir(d, STR("."), err);
 }
 
 struct catalog *catalog_open(const struct catalog_options *o, struct catalog_recovery *report,
@@ -379,8 +380,8 @@ static bool append(struct catalog *c, const struct catalog_change *ch, struct er
     struct enc e = {0};
     catalog_record_encode(&e, ch);
     struct disk_iov iov = {e.p, e.n};
-    bool ok = c->disk->ops->write(c->file, c->end, &iov, 1, err) &&
-              c->disk->ops->sync(c->file, err);
+    bool ok =
+        c->disk->ops->write(c->file, c->end, &iov, 1, err) && c->disk->ops->sync(c->file, err);
     if (ok)
         c->end += e.n;
     enc_fini(&e);

@@ -24,8 +24,8 @@ void catalog_list_apply(struct catalog_list *l, const struct catalog_change *ch)
 void catalog_header_encode(struct enc *e, uint32_t kind, uint32_t space);
 void catalog_record_encode(struct enc *e, const struct catalog_change *ch);
 /*
- * Applies every record that checks out up to the first that does not; `whole` is false when there was
- * such a one. False with ERR_INVALID: written by a newer version or for another kind.
+ * Applies every record that checks out up to the first that does not; `whole` is false when there
+ * was such a one. False with ERR_INVALID: written by a newer version or for another kind.
  */
 bool catalog_decode(bytes file, uint32_t kind, uint32_t space, struct catalog_list *l, bool *whole,
                     struct err *err);

@@ -17,7 +17,8 @@
 
 enum {
     VERSION = 1,
-    TRAILER_BYTES = 32, /* magic 8, version 4, footer length 4, footer crc 4, zero 8, trailer crc 4 */
+    TRAILER_BYTES =
+        32, /* magic 8, version 4, footer length 4, footer crc 4, zero 8, trailer crc 4 */
     BUFFER_BYTES = 256 << 10,
     HEAD_BYTES = 16, /* magic 8, version 4, zero 4: what `file` and people see first */
 };
@@ -229,8 +230,8 @@ static size_t decode_sections(struct dec *d, uint64_t end, struct part_section *
         out[k].off = dec_u64(d);
         out[k].n = dec_u64(d);
         out[k].crc = dec_u32(d);
-        if (!d->bad && (out[k].name[PART_SECTION_NAME_MAX] || out[k].off > end ||
-                        out[k].n > end - out[k].off))
+        if (!d->bad &&
+            (out[k].name[PART_SECTION_NAME_MAX] || out[k].off > end || out[k].n > end - out[k].off))
             d->bad = true;
     }
     return d->bad ? 0 : n;
@@ -342,8 +343,8 @@ bool part_read_sections(struct part *p, struct arena *a, const char *const *name
         if (!sections[i])
             return err_set(err, ERR_CORRUPT, "part %016" PRIx64 " has no section \"%s\"",
                            p->info.id, names[i]);
-        ranges[i] = (struct blob_range){sections[i]->off, sections[i]->n,
-                                        arena_alloc(a, sections[i]->n)};
+        ranges[i] =
+            (struct blob_range){sections[i]->off, sections[i]->n, arena_alloc(a, sections[i]->n)};
     }
     if (!blob_read(p->blob, ranges, n, err))
         return err_wrap(err, "part %016" PRIx64, p->info.id);

@@ -4,13 +4,13 @@
  *
  * Appenders decide, under `lock`, which segment a record belongs to and where in it; the committer
  * creates segments when it meets their first record. So the number of the current segment is known
- * before the file exists, and an error, of creation too, only ever moves that number on: records that
- * were encoded for a failed segment fail, the next append encodes for a new one.
+ * before the file exists, and an error, of creation too, only ever moves that number on: records
+ * that were encoded for a failed segment fail, the next append encodes for a new one.
  *
  * Why an acknowledged record never depends on one that is lost: a caller may leave out what an
  * earlier record of the same segment holds only after that append returned, so the earlier record
- * stands before the later one in the same file. The later one is acknowledged only if every write and
- * sync of the file up to it succeeded.
+ * stands before the later one in the same file. The later one is acknowledged only if every write
+ * and sync of the file up to it succeeded.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -51,8 +51,8 @@ struct wal {
     /* The committer's own. */
     struct disk_file *file;
     uint64_t file_seq, failed_seq;
-    struct err failure; /* of failed_seq */
-    uint64_t written;       /* end of what was written */
+    struct err failure;        /* of failed_seq */
+    uint64_t written;          /* end of what was written */
     uint64_t acked, acked_lsn; /* end of what was acknowledged */
     uint64_t prev_seq, prev_end, prev_lsn, epoch;
     bool dirty;
@@ -358,8 +358,9 @@ static void enqueue(struct wal *w, struct node *n, const struct wal_append *a, u
 bool wal_append(struct wal *w, const struct wal_append *a, struct err *err)
 {
     if (a->payload_n > WAL_RECORD_BYTES_MAX)
-        return err_set(err, ERR_LIMIT, "a batch of %zu bytes is larger than a WAL record may be (%d)",
-                       a->payload_n, WAL_RECORD_BYTES_MAX);
+        return err_set(err, ERR_LIMIT,
+                       "a batch of %zu bytes is larger than a WAL record may be (%d)", a->payload_n,
+                       WAL_RECORD_BYTES_MAX);
     uint32_t crc = crc32c(0, a->payload, a->payload_n);
     struct node *n = mem_new(struct node);
     n->payload = a->payload;
@@ -480,8 +481,8 @@ void wal_close(struct wal *w)
 }
 
 /*
- * Takes the oldest segment off the list when it is covered. The newest file always stays: records may
- * still be on their way to it.
+ * Takes the oldest segment off the list when it is covered. The newest file always stays: records
+ * may still be on their way to it.
  */
 static bool take_covered(struct wal *w, uint64_t lsn, struct wal_segment_file *out)
 {

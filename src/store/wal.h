@@ -59,9 +59,10 @@ struct wal_record {
 };
 
 /*
- * Opens the log and hands its records to `fn` in order, then starts. Segments that hold no record with
- * lsn >= `from` are skipped whole; of the others every record comes, because later ones may depend on
- * it. `fn` may fail, and then opening fails. Damage is skipped and reported, it is no error.
+ * Opens the log and hands its records to `fn` in order, then starts. Segments that hold no record
+ * with lsn >= `from` are skipped whole; of the others every record comes, because later ones may
+ * depend on it. `fn` may fail, and then opening fails. Damage is skipped and reported, it is no
+ * error.
  */
 struct wal *wal_open(const struct wal_options *o, uint64_t from,
                      bool (*fn)(void *arg, const struct wal_record *r, struct err *err), void *arg,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Reading the WAL at start. The headers of all segments come first: each bounds its predecessor.
- * Inside a segment records follow each other; where one does not check out, the next is looked for at
- * every aligned place, and the gap in lsn tells how many were lost. Behind the last record of a
+ * Inside a segment records follow each other; where one does not check out, the next is looked for
+ * at every aligned place, and the gap in lsn tells how many were lost. Behind the last record of a
  * segment that has no bound (the process died) lies what was never acknowledged, or nothing.
  *
  * Memory: one window of a segment, grown for a record that is larger than it.
@@ -276,7 +276,8 @@ static void set_bounds(struct scan *s)
     }
 }
 
-/* A file without header and records: empty when its maker died before it was used, else put away. */
+/* A file without header and records: empty when its maker died before it was used, else put away.
+ */
 static bool settle_unusable(struct scan *s, const struct segment *g, bool has_content)
 {
     char buf[WAL_PATH_MAX];

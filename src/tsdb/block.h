@@ -6,8 +6,8 @@
  * decimals (noise), the bits of the doubles are the integers. Exact for every bit pattern.
  *
  *     uvar n | ints times | u8 mode | BITS: ints of ordered bits
- *                                   | DECIMAL + decimals: uvar exceptions, for each: uvar places since
- *                                     the last, u64 bits; ints mantissas
+ *                                   | DECIMAL + decimals: uvar exceptions, for each: uvar places
+ * since the last, u64 bits; ints mantissas
  */
 #ifndef TSDB_BLOCK_H
 #define TSDB_BLOCK_H

@@ -57,9 +57,14 @@ enum shape { CONSTANT, COUNTER, DECIMALS, NOISE, RANDOM_BITS, SPECIALS, MIXED, S
 
 static double draw(enum shape s, size_t i)
 {
-    static const uint64_t specials[] = {0x8000000000000000ULL, STALE_NAN_BITS, 0x7ff8000000000001ULL,
-                                        0xfff8dead0000beefULL, 0x7ff0000000000000ULL,
-                                        0xfff0000000000000ULL, 1ULL, 0x7fefffffffffffffULL};
+    static const uint64_t specials[] = {0x8000000000000000ULL,
+                                        STALE_NAN_BITS,
+                                        0x7ff8000000000001ULL,
+                                        0xfff8dead0000beefULL,
+                                        0x7ff0000000000000ULL,
+                                        0xfff0000000000000ULL,
+                                        1ULL,
+                                        0x7fefffffffffffffULL};
     static double counter;
     switch (s) {
     case CONSTANT:

@@ -269,7 +269,8 @@ static bool add_sealed(struct sample_list *l, const struct sealed *c, ts_ms star
 bool capture_read(const struct capture *c, ts_ms start, ts_ms end, struct sample_list *out,
                   struct err *err)
 {
-    if (!add_sealed(out, c->frozen, start, end, err) || !add_sealed(out, c->sealed, start, end, err))
+    if (!add_sealed(out, c->frozen, start, end, err) ||
+        !add_sealed(out, c->sealed, start, end, err))
         return false;
     add_open(out, c->open, c->open_n, start, end);
     add_open(out, c->ooo, c->ooo_n, start, end);

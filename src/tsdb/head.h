@@ -6,9 +6,9 @@
  * - Which series there are (table, postings): the shard's rwlock.
  * - What samples a series has: `gate`, one rwlock of the whole head. Whoever appends holds it for
  *   writing for a whole batch, whoever captures holds it for reading for a whole selection. So a
- *   selection sees all of a batch or nothing, across shards. Captures copy a few pointers and counts
- *   a series and read the samples after the gate was left: chunks only grow behind the captured
- *   count, sealed ones never change, and replaced memory is retired, not freed (reclaim.h).
+ *   selection sees all of a batch or nothing, across shards. Captures copy a few pointers and
+ * counts a series and read the samples after the gate was left: chunks only grow behind the
+ * captured count, sealed ones never change, and replaced memory is retired, not freed (reclaim.h).
  * Order of locks: gate, shard, symbols and reclaim.
  *
  * Generations. A flush begins by raising `gen` (O(1), under the gate). Chunks of a series whose own
@@ -59,7 +59,7 @@ struct series {
     bool has_last;
     bool gone; /* removed from its shard; only a late capture still sees it */
     uint16_t labels_n;
-    uint32_t id; /* index in its shard */
+    uint32_t id;                  /* index in its shard */
     _Atomic uint32_t pins;        /* batches on their way; not removed meanwhile */
     _Atomic uint32_t wal_segment; /* where its definition was last written (low 32 bits) */
     uint32_t idle;                /* flushes in a row that found nothing; the flush's own */
@@ -81,15 +81,15 @@ struct label_values {
 };
 
 struct shard {
-    pthread_rwlock_t lock; /* guards all of it */
+    pthread_rwlock_t lock;      /* guards all of it */
     VEC(struct series *) by_id; /* NULL: removed */
     size_t live;
     uint32_t *slots; /* hash table: id + 1 */
     size_t slots_n;
     VEC(struct postings) postings;
     VEC(struct label_values) names;
-    struct numbers pairs;    /* name << 32 | value -> postings */
-    struct numbers by_name;  /* name -> names */
+    struct numbers pairs;   /* name << 32 | value -> postings */
+    struct numbers by_name; /* name -> names */
 } __attribute__((aligned(64)));
 
 struct head {
@@ -104,8 +104,7 @@ struct head {
     uint32_t gen;
     bool frozen_live;
     uint64_t samples, chunks; /* in the head, frozen ones too while they are live */
-    uint64_t frozen_samples;
-    ts_ms min_t, max_t; /* of what is not frozen */
+    ts_ms min_t, max_t;       /* of what is not frozen */
 };
 
 void head_init(struct head *h, unsigned shards);

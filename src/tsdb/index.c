@@ -329,15 +329,16 @@ static bool add_block(const struct index *x, const struct blob_range *r, ts_ms s
     return samples_add_block(out, (bytes){d.p, dec_left(&d)}, start, end, err);
 }
 
-bool index_read(const struct index *x, uint32_t id, ts_ms start, ts_ms end,
-                struct sample_list *out, struct err *err)
+bool index_read(const struct index *x, uint32_t id, ts_ms start, ts_ms end, struct sample_list *out,
+                struct err *err)
 {
     struct block_cursor c = blocks_of(x, id);
     struct block_place b;
     VEC(struct blob_range) ranges = {0};
     while (next_block(&c, &b))
         if (b.min_t <= end && b.max_t >= start)
-            vec_push(&ranges, (struct blob_range){x->samples->off + b.off, b.len, mem_alloc(b.len)});
+            vec_push(&ranges,
+                     (struct blob_range){x->samples->off + b.off, b.len, mem_alloc(b.len)});
     bool ok = ranges.n == 0 || blob_read(part_blob(x->part), ranges.at, ranges.n, err);
     VEC_EACH (r, &ranges) {
         ok = ok && add_block(x, r, start, end, out, err);

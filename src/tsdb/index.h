@@ -4,13 +4,14 @@
  * "symbols", "series" (labels and block directory, sorted by labels), "postings", "metadata".
  *
  * Writing takes series in order of their labels. Reading loads everything but the samples at once,
- * into an index that many readers share; looking for series then costs no read, and the samples of a
- * series are one batch of ranges.
+ * into an index that many readers share; looking for series then costs no read, and the samples of
+ * a series are one batch of ranges.
  */
 #ifndef TSDB_INDEX_H
 #define TSDB_INDEX_H
 
 #include "model/matcher.h"
+#include "model/sample.h"
 #include "store/part.h"
 #include "tsdb/head.h"
 
@@ -22,7 +23,8 @@ struct index_writer;
 /* Takes `w`, which gets its sections and is finished by index_writer_finish. */
 struct index_writer *index_writer_new(struct part_writer *w);
 /* Labels are larger than those before; samples rise in time, at least one. */
-void index_writer_series(struct index_writer *x, struct labels ls, const struct sample *at, size_t n);
+void index_writer_series(struct index_writer *x, struct labels ls, const struct sample *at,
+                         size_t n);
 void index_writer_metadata(struct index_writer *x, const struct metadata *m);
 /* Fills in what the writer knows (times, counts), finishes the part and frees all. */
 bool index_writer_finish(struct index_writer *x, struct part_info *info, uint64_t *size,
@@ -48,8 +50,8 @@ bool index_labels(const struct index *x, uint32_t id, struct arena *a, struct la
 /* True when it has a block in the range. */
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
 /* Appends its samples in the range. Reads them in one batch. */
-bool index_read(const struct index *x, uint32_t id, ts_ms start, ts_ms end,
-                struct sample_list *out, struct err *err);
+bool index_read(const struct index *x, uint32_t id, ts_ms start, ts_ms end, struct sample_list *out,
+                struct err *err);
 /* Calls fn for all metadata; text in the index. */
 void index_metadata(const struct index *x, void (*fn)(void *arg, const struct metadata *m),
                     void *arg);

@@ -129,7 +129,8 @@ static void add_block(struct index_writer *x, const struct sample *at, size_t n)
     x->max_t = t[n - 1] > x->max_t ? t[n - 1] : x->max_t;
 }
 
-void index_writer_series(struct index_writer *x, struct labels ls, const struct sample *at, size_t n)
+void index_writer_series(struct index_writer *x, struct labels ls, const struct sample *at,
+                         size_t n)
 {
     struct series_entry s = {.labels_at = x->labels.n,
                              .labels_n = ls.n,

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Memory that readers may still look at after it left its structure. A reader enters before it takes
- * pointers and leaves when it dropped them; what is retired while it is inside is freed after it
- * left. Entering and leaving cost a lock each, looking at memory costs nothing.
+ * Memory that readers may still look at after it left its structure. A reader enters before it
+ * takes pointers and leaves when it dropped them; what is retired while it is inside is freed after
+ * it left. Entering and leaving cost a lock each, looking at memory costs nothing.
  *
- * Why it is right: an item gets the number of the moment it was retired, a reader that of the moment
- * it entered. A reader that entered later cannot have found the item, so the item is freed once every
- * reader inside has a later number.
+ * Why it is right: an item gets the number of the moment it was retired, a reader that of the
+ * moment it entered. A reader that entered later cannot have found the item, so the item is freed
+ * once every reader inside has a later number.
  */
 #ifndef TSDB_RECLAIM_H
 #define TSDB_RECLAIM_H
 
 #include <pthread.h>
 
-#include "base/vec.h"
 #include "base/str.h"
+#include "base/vec.h"
 
 struct reclaim_reader {
     struct reclaim_reader *prev, *next;
@@ -29,9 +29,9 @@ struct reclaim_item {
 struct reclaim {
     pthread_mutex_t lock;
     uint64_t moment;
-    struct reclaim_reader inside; /* ring; oldest is next */
+    struct reclaim_reader inside;   /* ring; oldest is next */
     VEC(struct reclaim_item) items; /* rising moments */
-    size_t first; /* items before this were freed */
+    size_t first;                   /* items before this were freed */
 };
 
 void reclaim_init(struct reclaim *r);

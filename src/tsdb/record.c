@@ -12,7 +12,7 @@ static void encode_labels(struct enc *e, struct labels ls, struct labels before)
     for (size_t i = 0; i < ls.n; i++) {
         const struct label *l = &ls.at[i], *b = i < before.n ? &before.at[i] : NULL;
         bool same_name = b && str_eq(b->name, l->name);
-        enum label_code code = !same_name                  ? LABEL_BOTH
+        enum label_code code = !same_name                   ? LABEL_BOTH
                                : str_eq(b->value, l->value) ? LABEL_SAME
                                                             : LABEL_VALUE;
         enc_u8(e, (uint8_t)code);

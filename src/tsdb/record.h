@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The WAL record of a batch, docs/formats/wal.md "Records of the metrics engine": definitions of the
- * series that the current segment does not have yet, samples, metadata.
+ * The WAL record of a batch, docs/formats/wal.md "Records of the metrics engine": definitions of
+ * the series that the current segment does not have yet, samples, metadata.
  */
 #ifndef TSDB_RECORD_H
 #define TSDB_RECORD_H

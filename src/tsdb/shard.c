@@ -86,7 +86,8 @@ static struct label_values *values_of(struct shard *sh, uint32_t name)
 }
 
 /* Adds the series to the postings of its label; new postings count their symbols. */
-static void index_label(struct head *h, struct shard *sh, uint32_t name, uint32_t value, uint32_t id)
+static void index_label(struct head *h, struct shard *sh, uint32_t name, uint32_t value,
+                        uint32_t id)
 {
     const uint32_t *i = numbers_get(&sh->pairs, pair_key(name, value));
     if (i) {
@@ -284,8 +285,8 @@ struct id_list shard_match(struct head *h, struct shard *sh, const struct matche
     for (size_t i = 0; i < m_n; i++) {
         if (matcher_test_absent(&m[i]))
             continue;
-        struct id_list some = m[i].op == MATCH_EQ ? ids_equal(h, sh, &m[i], a)
-                                                  : ids_by_value(h, sh, &m[i], true, a);
+        struct id_list some =
+            m[i].op == MATCH_EQ ? ids_equal(h, sh, &m[i], a) : ids_by_value(h, sh, &m[i], true, a);
         if (have)
             combine(&l, &some, true);
         else

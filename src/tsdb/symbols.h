@@ -21,8 +21,8 @@ enum { SYMBOLS_CHUNK = 1 << 14, SYMBOLS_CHUNKS = 1 << 16 };
 struct symbols {
     pthread_mutex_t lock;
     struct reclaim *reclaim;
-    struct symbol ***chunks;         /* number >> 14 -> array of texts */
-    uint32_t next;                   /* numbers below were used; 0 is never given */
+    struct symbol ***chunks; /* number >> 14 -> array of texts */
+    uint32_t next;           /* numbers below were used; 0 is never given */
     VEC(uint32_t) unused;
     uint32_t *slots; /* hash table of numbers; 0: free */
     size_t slots_n, live;
@@ -41,8 +41,7 @@ uint64_t symbols_bytes(struct symbols *s);
 static inline str symbols_text(const struct symbols *s, uint32_t id)
 {
     /* Published with release before the number was handed out. */
-    struct symbol **chunk =
-        __atomic_load_n(&s->chunks[id / SYMBOLS_CHUNK], __ATOMIC_ACQUIRE);
+    struct symbol **chunk = __atomic_load_n(&s->chunks[id / SYMBOLS_CHUNK], __ATOMIC_ACQUIRE);
     const struct symbol *y = __atomic_load_n(&chunk[id % SYMBOLS_CHUNK], __ATOMIC_ACQUIRE);
     return (str){y->text, y->n};
 }

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Flush: the head becomes a part, and the WAL that it covered goes.
+ *
+ *   cut      raise the generation; all records up to cut_lsn are in older generations     gate,
+ * O(1) collect  freeze every series that was not appended to since                gate, a slice at
+ * a time write    sort by labels, write the part, sync, rename, catalog record              no lock
+ *   publish  swap the list of parts, frozen chunks stop counting                          gate,
+ * O(1) drop     free the frozen chunks, trim the WAL, remove silent series        gate, a slice at
+ * a time
+ *
+ * When writing fails, the frozen chunks stay what they are and the next flush begins at `collect`.
+ */
+#include <stdlib.h>
+
+#include "sys/pool.h"
+#include "tsdb/tsdb_int.h"
+
+enum { SLICE = 128, IDLE_FLUSHES = 2 };
+
+typedef VEC(struct series *) series_list;
+
+/* Begins a generation. False when nothing came since the last. */
+static bool cut(struct tsdb *db)
+{
+    struct head *h = &db->head;
+    pthread_rwlock_wrlock(&h->gate);
+    bool is_new = !db->frozen && db->applied_lsn >= db->cut_lsn;
+    if (is_new) {
+        db->cut_from = db->cut_lsn;
+        db->cut_lsn = db->applied_lsn + 1;
+        db->frozen = true;
+        db->first_mono_ns = 0;
+        h->gen++;
+        h->frozen_live = true;
+        h->min_t = INT64_MAX;
+        h->max_t = INT64_MIN;
+    }
+    pthread_rwlock_unlock(&h->gate);
+    if (is_new && db->wal)
+        wal_roll(db->wal);
+    return db->frozen;
+}
+
+static void collect_slice(struct head *h, struct shard *sh, size_t from, size_t to,
+                          series_list *out)
+{
+    for (size_t id = from; id < to; id++) {
+        struct series *s = sh->by_id.at[id];
+        if (!s)
+            continue;
+        head_freeze(h, s);
+        s->idle++;
+        if (!s->frozen)
+            continue;
+        s->idle = 0;
+        vec_push(out, s);
+    }
+}
+
+static void collect(struct head *h, series_list *out)
+{
+    for (unsigned i = 0; i < h->shards_n; i++) {
+        struct shard *sh = &h->shards[i];
+        size_t n = 1;
+        for (size_t from = 0; from < n; from += SLICE) {
+            pthread_rwlock_wrlock(&h->gate);
+            pthread_rwlock_rdlock(&sh->lock);
+            n = sh->by_id.n;
+            collect_slice(h, sh, from, from + SLICE < n ? from + SLICE : n, out);
+            pthread_rwlock_unlock(&sh->lock);
+            pthread_rwlock_unlock(&h->gate);
+            pool_yield();
+        }
+    }
+}
+
+/* As labels_cmp. Equal symbols are equal text. */
+static int series_cmp(const void *a, const void *b, void *arg)
+{
+    const struct series *x = *(struct series *const *)a, *y = *(struct series *const *)b;
+    const struct head *h = arg;
+    size_t n = x->labels_n < y->labels_n ? x->labels_n : y->labels_n;
+    for (size_t i = 0; i < 2 * n; i++) {
+        if (x->labels[i] == y->labels[i])
+            continue;
+        return str_cmp(symbols_text(&h->symbols, x->labels[i]),
+                       symbols_text(&h->symbols, y->labels[i]));
+    }
+    return (x->labels_n > y->labels_n) - (x->labels_n < y->labels_n);
+}
+
+/* Frozen chunks change only in this thread until they are dropped, so no lock is held. */
+static bool write_series(struct tsdb *db, struct index_writer *x, const series_list *list,
+                         struct err *err)
+{
+    struct arena a ARENA_CLEANUP;
+    struct sample_list samples = {0};
+    bool ok = true;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < list->n && ok; i++) {
+        struct capture c = {.frozen = list->at[i]->frozen};
+        samples.n = 0;
+        ok = capture_read(&c, INT64_MIN, INT64_MAX, &samples, err);
+        if (!ok)
+            break;
+        samples_settle(&samples);
+        index_writer_series(x, series_labels(&db->head, list->at[i], &a), samples.at, samples.n);
+        arena_reset(&a);
+        if (i % SLICE == 0)
+            pool_yield();
+    }
+    vec_fini(&samples);
+    return ok;
+}
+
+static void write_metadata(struct tsdb *db, struct index_writer *x)
+{
+    pthread_mutex_lock(&db->metadata.lock);
+    for (size_t i = 0; i < db->metadata.map.n; i++)
+        index_writer_metadata(x, &((struct metadata_entry *)db->metadata.map.entries[i].value)->m);
+    db->metadata.dirty = false;
+    pthread_mutex_unlock(&db->metadata.lock);
+}
+
+static bool write_part(struct tsdb *db, const series_list *list, uint64_t *id, struct err *err)
+{
+    struct part_info info = {.wal_from = db->cut_from, .wal_to = db->cut_lsn};
+    uint64_t size;
+    info.id = *id = catalog_next_id(db->catalog);
+    struct part_writer *w =
+        part_writer_open(db->env->disk, catalog_parts_dir(db->catalog), info.id, err);
+    if (!w)
+        return false;
+    struct index_writer *x = index_writer_new(w);
+    if (!write_series(db, x, list, err)) {
+        index_writer_abort(x);
+        return false;
+    }
+    write_metadata(db, x);
+    return index_writer_finish(x, &info, &size, err);
+}
+
+/* Durable part and list; also when there is nothing to write but the WAL's new beginning. */
+static bool make_durable(struct tsdb *db, series_list *list, struct err *err)
+{
+    uint64_t id;
+    struct catalog_change ch = {.wal_covered = db->cut_lsn}, probe = {0};
+    pthread_mutex_lock(&db->metadata.lock);
+    bool dirty = db->metadata.dirty;
+    pthread_mutex_unlock(&db->metadata.lock);
+    if (!catalog_apply(db->catalog, &probe, NULL, err))
+        return false;
+    if (list->n > 0 || dirty) {
+        if (list->n)
+            qsort_r(list->at, list->n, sizeof list->at[0], series_cmp, &db->head);
+        bool ok = write_part(db, list, &id, err);
+        ch.add = &id;
+        ch.add_n = 1;
+        if (ok && catalog_apply(db->catalog, &ch, NULL, err))
+            return true;
+        pthread_mutex_lock(&db->metadata.lock);
+        db->metadata.dirty = dirty;
+        pthread_mutex_unlock(&db->metadata.lock);
+        return false;
+    }
+    return catalog_apply(db->catalog, &ch, NULL, err);
+}
+
+static void publish(struct tsdb *db)
+{
+    struct part_set *ps = part_set_make(db, db->parts);
+    pthread_rwlock_wrlock(&db->head.gate);
+    struct part_set *old = part_set_swap(db, ps);
+    db->head.frozen_live = false;
+    pthread_rwlock_unlock(&db->head.gate);
+    part_set_unref(old);
+}
+
+static void drop(struct tsdb *db, const series_list *list)
+{
+    struct head *h = &db->head;
+    for (size_t from = 0; from < list->n; from += SLICE) {
+        pthread_rwlock_wrlock(&h->gate);
+        for (size_t i = from; i < from + SLICE && i < list->n; i++)
+            head_drop_frozen(h, list->at[i]);
+        pthread_rwlock_unlock(&h->gate);
+        pool_yield();
+    }
+    db->frozen = false;
+}
+
+static void remove_silent(struct head *h)
+{
+    for (unsigned i = 0; i < h->shards_n; i++) {
+        pthread_rwlock_wrlock(&h->gate);
+        pthread_rwlock_wrlock(&h->shards[i].lock);
+        shard_remove_idle(h, &h->shards[i], IDLE_FLUSHES);
+        pthread_rwlock_unlock(&h->shards[i].lock);
+        pthread_rwlock_unlock(&h->gate);
+        pool_yield();
+    }
+}
+
+bool db_flush(struct tsdb *db, bool gc, struct err *err)
+{
+    series_list list = {0};
+    if (!cut(db))
+        return true;
+    collect(&db->head, &list);
+    bool ok = make_durable(db, &list, err);
+    if (ok) {
+        publish(db);
+        drop(db, &list);
+        if (gc)
+            remove_silent(&db->head);
+        if (db->wal)
+            ok = wal_trim(db->wal, db->cut_lsn, err);
+    }
+    vec_fini(&list);
+    return ok;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Replaying the WAL into the head. Numbers of series hold within one epoch (one process run).
+ * Samples of a number that no record has defined so far are put aside until the epoch ends, because
+ * each segment repeats the definitions it needs; what is still without one then is counted as lost.
+ *
+ * When the head grows over its budget it is flushed on the way, so replay needs no more memory than
+ * running did.
+ */
+#include <inttypes.h>
+
+#include "sys/self.h"
+#include "tsdb/record.h"
+#include "tsdb/tsdb_int.h"
+
+enum { ASIDE_MAX = 1 << 20 };
+
+struct aside {
+    uint64_t number, lsn;
+    struct sample s;
+};
+
+struct replay {
+    struct tsdb *db;
+    struct tsdb_recovery *report;
+    uint64_t covered, epoch, lsn;
+    struct numbers places; /* number -> index into series, in this epoch */
+    VEC(struct series *) series;
+    VEC(struct aside) aside;
+    struct arena arena;
+};
+
+struct replay *replay_new(struct tsdb *db, uint64_t covered, struct tsdb_recovery *report)
+{
+    struct replay *r = mem_new(struct replay);
+    r->db = db;
+    r->covered = covered;
+    r->report = report;
+    arena_init(&r->arena, 0);
+    return r;
+}
+
+static struct series *series_of(const struct replay *r, uint64_t number)
+{
+    const uint32_t *i = numbers_get(&r->places, number);
+    return i ? r->series.at[*i] : NULL;
+}
+
+static bool define(void *arg, uint64_t number, struct labels ls)
+{
+    struct replay *r = arg;
+    struct head *h = &r->db->head;
+    if (series_of(r, number))
+        return true;
+    uint64_t hash = labels_hash(ls);
+    struct shard *sh = &h->shards[head_shard_of(h, hash)];
+    struct series *s = shard_find(h, sh, ls, hash);
+    if (!s)
+        s = shard_add(h, sh, ls, hash);
+    numbers_put(&r->places, number, (uint32_t)r->series.n);
+    vec_push(&r->series, s);
+    return true;
+}
+
+static void count_orphan(struct replay *r, uint64_t lsn)
+{
+    if (r->report->orphan_samples++ == 0 || lsn < r->report->orphan_lsn)
+        r->report->orphan_lsn = lsn;
+    self_add(SELF_TSDB_ORPHANS, 1);
+}
+
+static bool sample(void *arg, uint64_t number, ts_ms t, double v)
+{
+    struct replay *r = arg;
+    struct series *s = series_of(r, number);
+    if (r->lsn < r->covered)
+        return true;
+    if (s) {
+        head_append(&r->db->head, s, t, v);
+        db_note_newest(r->db, t);
+        r->report->wal_samples++;
+    } else if (r->aside.n < ASIDE_MAX) {
+        vec_push(&r->aside, (struct aside){number, r->lsn, {t, v}});
+    } else {
+        count_orphan(r, r->lsn);
+    }
+    return true;
+}
+
+static bool metadata(void *arg, const struct metadata *m)
+{
+    db_metadata_put(((struct replay *)arg)->db, m);
+    return true;
+}
+
+static void end_epoch(struct replay *r)
+{
+    VEC_EACH (a, &r->aside) {
+        struct series *s = series_of(r, a->number);
+        if (s) {
+            head_append(&r->db->head, s, a->s.t, a->s.v);
+            db_note_newest(r->db, a->s.t);
+            r->report->wal_samples++;
+        } else {
+            count_orphan(r, a->lsn);
+        }
+    }
+    vec_clear(&r->aside);
+    vec_clear(&r->series);
+    numbers_fini(&r->places);
+}
+
+static bool over_budget(const struct tsdb *db)
+{
+    return atomic_load(&db->head.memory) > db->o.memory_bytes_max && db->head.samples > 0 &&
+           db->head.samples * sizeof(struct sample) > db->o.memory_bytes_max / 8;
+}
+
+bool replay_record(void *arg, const struct wal_record *w, struct err *err)
+{
+    struct replay *r = arg;
+    struct record_visitor v = {define, sample, metadata, r};
+    if (w->epoch != r->epoch)
+        end_epoch(r);
+    r->epoch = w->epoch;
+    r->lsn = w->lsn;
+    if (w->type != RECORD_BATCH)
+        return err_set(err, ERR_INVALID,
+                       "WAL record %" PRIu64 " is of type %u, which this program "
+                       "does not know",
+                       w->lsn, w->type);
+    if (!record_decode(w->payload, &r->arena, &v))
+        r->report->wal_damaged++;
+    arena_reset(&r->arena);
+    r->report->wal_records += w->lsn >= r->covered;
+    if (w->lsn < r->covered)
+        return true;
+    r->db->applied_lsn = w->lsn;
+    if (!r->db->first_mono_ns)
+        r->db->first_mono_ns = env_mono_ns(r->db->env);
+    /* Samples put aside belong to records before the cut: not while there are any. */
+    if (over_budget(r->db) && r->aside.n == 0)
+        return db_flush(r->db, false, err);
+    return true;
+}
+
+void replay_end(struct replay *r)
+{
+    end_epoch(r);
+    vec_fini(&r->aside);
+    vec_fini(&r->series);
+    arena_fini(&r->arena);
+    free(r);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of the engine share.
+ *
+ * Locks, in this order: `work` (one piece of background work at a time), head.gate, a shard,
+ * parts_lock, metadata.lock. The gate also guards `parts` and `applied_lsn`: a flush swaps the list
+ * of parts and drops what the head had of it in one step.
+ */
+#ifndef TSDB_TSDB_INT_H
+#define TSDB_TSDB_INT_H
+
+#include "base/map.h"
+#include "store/catalog.h"
+#include "store/wal.h"
+#include "tsdb/head.h"
+#include "tsdb/index.h"
+#include "tsdb/tsdb.h"
+
+/* A loaded index with those who use it. */
+struct index_ref {
+    _Atomic unsigned refs;
+    struct index *x;
+};
+
+/* A live part, or one that left the list and is still read. */
+struct tpart {
+    _Atomic unsigned refs;
+    struct tsdb *db;
+    struct part *part;
+    /* Under parts_lock. */
+    struct index_ref *index;
+    uint64_t used;
+    bool bad; /* its index cannot be read */
+    struct err why;
+    bool removed;  /* delete the file when nobody reads it any more */
+    bool moved;    /* the file is in quarantine already */
+    bool no_merge; /* a block of it is damaged; under `work` */
+};
+
+struct part_set {
+    _Atomic unsigned refs;
+    size_t n;
+    struct tpart *at[]; /* in order of wal_from: of equal times the first stays */
+};
+
+struct metadata_entry {
+    str family; /* the map's key; lives as long as the entry */
+    struct metadata m;
+    char *text; /* what m refers to */
+};
+
+struct tsdb {
+    struct sink sink; /* first: tsdb_sink */
+    struct source source;
+    struct tsdb_options o;
+    struct env *env;
+    struct arena arena;
+    str dir;
+    struct head head;
+    struct wal *wal; /* NULL while it is replayed */
+    struct catalog *catalog;
+    struct blob_cache *cache;
+
+    struct part_set *parts; /* under the gate */
+    uint64_t applied_lsn;   /* under the gate: records up to here are in the head */
+    int64_t first_mono_ns;  /* under the gate: first append of this generation; 0: none */
+
+    pthread_mutex_t work; /* guards up to the next empty line */
+    bool frozen;          /* a flush was begun and not ended */
+    uint64_t cut_lsn, cut_from;
+    uint64_t wal_failures_seen;
+
+    pthread_mutex_t parts_lock;
+    uint64_t index_bytes, use_clock;
+
+    struct {
+        pthread_mutex_t lock;
+        struct map map; /* family -> struct metadata_entry */
+        bool dirty;     /* not all of it is in a part */
+    } metadata;
+
+    _Atomic uint64_t stored, duplicate, conflicting, refused;
+    _Atomic int64_t newest; /* largest time ever stored; INT64_MIN: none */
+};
+
+static inline struct tsdb *db_of_sink(struct sink *s)
+{
+    return (struct tsdb *)s;
+}
+static inline struct tsdb *db_of_source(struct source *s)
+{
+    return (struct tsdb *)((char *)s - offsetof(struct tsdb, source));
+}
+
+/* Samples before this are not kept; INT64_MIN: all are. */
+ts_ms db_oldest(struct tsdb *db);
+
+/* ---- write.c ---- */
+void db_write(struct sink *s, struct batch *b, batch_done done, void *arg);
+void db_note_newest(struct tsdb *db, ts_ms t);
+
+/* ---- metadata.c ---- */
+enum { METADATA_MAX = 200000, METADATA_TEXT_MAX = 64 << 10 };
+void db_metadata_init(struct tsdb *db);
+void db_metadata_fini(struct tsdb *db);
+void db_metadata_put(struct tsdb *db, const struct metadata *m);
+/* Drops what is known already from the batch. */
+void db_metadata_filter(struct tsdb *db, struct batch *b);
+bool db_metadata_get(struct source *s, str family, size_t limit, struct arena *a,
+                     struct metadata **out, size_t *n, struct err *err);
+
+/* ---- parts.c ---- */
+/* Makes the set from the catalog; `keep` are those of the old set. Under `work`. */
+struct part_set *part_set_make(struct tsdb *db, const struct part_set *old);
+void part_set_unref(struct part_set *ps);
+/* Swaps the set; under the gate, for writing. The caller unrefs the old one after the gate. */
+struct part_set *part_set_swap(struct tsdb *db, struct part_set *ps);
+/* The part's index, loaded when it is not; index_ref_put gives it back. */
+struct index_ref *tpart_index(struct tpart *p, struct err *err);
+void index_ref_put(struct index_ref *r);
+
+/* ---- replay.c ---- */
+struct replay;
+struct replay *replay_new(struct tsdb *db, uint64_t covered, struct tsdb_recovery *report);
+bool replay_record(void *arg, const struct wal_record *r, struct err *err);
+/* Gives what was lost its place in the report, and frees. */
+void replay_end(struct replay *r);
+
+/* ---- flush.c, merge.c ---- */
+/* Under `work`. `gc`: series that were silent for two flushes leave the head. */
+bool db_flush(struct tsdb *db, bool gc, struct err *err);
+/* One merge if one is due: *did. Under `work`. */
+bool db_merge(struct tsdb *db, bool *did, struct err *err);
+bool db_retain(struct tsdb *db, bool *did, struct err *err);
+bool db_quarantine(struct tsdb *db, bool *did, struct err *err);
+
+/* ---- select.c ---- */
+extern const struct source_ops tsdb_source_ops;
+
+#endif

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The way of a batch: find or make its series (writer's thread) -> WAL record -> commit -> append
+ * to the head under the gate (committer's thread) -> done.
+ *
+ * Series may exist before the batch that brought them is committed; they have no samples then, and
+ * series without samples in the range are no part of any selection. They are pinned until the batch
+ * came through, so a flush does not remove them.
+ *
+ * A definition is left out of the record only when `wal_segment` of the series says that an append
+ * that returned before has it in the same segment; wal.c says why that is enough.
+ */
+#include <assert.h>
+#include <inttypes.h>
+
+#include "sys/self.h"
+#include "tsdb/record.h"
+#include "tsdb/tsdb_int.h"
+
+/* Times beyond this are nonsense, and leave room for arithmetic: about 142,000 years. */
+#define TIME_MAX (1LL << 52)
+
+struct pending {
+    struct tsdb *db;
+    struct batch *b;
+    struct series **series; /* NULL: refused */
+    uint64_t *number;
+    bool *define;
+    size_t n;
+    struct batch_result result;
+    batch_done done;
+    void *arg;
+    _Atomic unsigned refs; /* the writer's and the committer's: the last one unpins */
+};
+
+static void pending_unref(struct pending *p)
+{
+    if (atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->series[i])
+            atomic_fetch_sub(&p->series[i]->pins, 1);
+    free(p->series);
+    free(p->number);
+    free(p->define);
+    free(p);
+}
+
+ts_ms db_oldest(struct tsdb *db)
+{
+    int64_t newest = atomic_load_explicit(&db->newest, memory_order_relaxed);
+    ts_ms now = env_now_ms(db->env);
+    if (!db->o.retention_ms || newest == INT64_MIN)
+        return INT64_MIN;
+    /* A clock that runs ahead must not age the data, nor samples from the future. */
+    return (newest < now ? newest : now) - db->o.retention_ms;
+}
+
+void db_note_newest(struct tsdb *db, ts_ms t)
+{
+    int64_t newest = atomic_load_explicit(&db->newest, memory_order_relaxed);
+    while (t > newest && !atomic_compare_exchange_weak_explicit(
+                             &db->newest, &newest, t, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+/* ---- resolving ---- */
+
+static void note_first(struct pending *p, enum err_kind kind, const struct batch_series *s,
+                       const char *why)
+{
+    if (p->result.first.kind != ERR_NONE)
+        return;
+    struct strbuf text STRBUF_CLEANUP = {0};
+    labels_format(s->labels, &text);
+    err_set(&p->result.first, kind, "series %.*s: %s", (int)(text.n < 300 ? text.n : 300), text.p,
+            why);
+}
+
+/* Drops samples of unusable times from the batch. */
+static void drop_out_of_bounds(struct pending *p)
+{
+    struct batch *b = p->b;
+    ts_ms oldest = db_oldest(p->db);
+    for (size_t i = 0; i < b->series_n; i++) {
+        struct batch_series *s = &b->series[i];
+        uint32_t n = 0;
+        for (uint32_t k = s->first; k < s->first + s->n; k++) {
+            if (b->t[k] < oldest || b->t[k] > TIME_MAX || b->t[k] < -TIME_MAX)
+                continue;
+            b->t[s->first + n] = b->t[k];
+            b->v[s->first + n++] = b->v[k];
+        }
+        if (n < s->n)
+            note_first(p, ERR_INVALID, s,
+                       "a sample is older than the retention or has no sane time");
+        p->result.out_of_bounds += s->n - n;
+        s->n = n;
+    }
+}
+
+static bool may_add(struct pending *p, struct batch_series *s)
+{
+    struct head *h = &p->db->head;
+    const char *why = NULL;
+    if (s->labels.n > SERIES_LABELS_MAX)
+        why = "more labels than storage takes";
+    else if (atomic_load_explicit(&h->memory, memory_order_relaxed) + symbols_bytes(&h->symbols) >
+             p->db->o.memory_bytes_max)
+        why = "new series are refused because the memory of the head is used up "
+              "(storage memory budget)";
+    if (!why)
+        return true;
+    note_first(p, ERR_LIMIT, s, why);
+    p->result.refused += s->n;
+    self_add(SELF_TSDB_SERIES_REFUSED, 1);
+    s->n = 0;
+    return false;
+}
+
+static void pin(struct pending *p, size_t i, struct series *s)
+{
+    p->series[i] = s;
+    atomic_fetch_add(&s->pins, 1);
+    p->number[i] = head_series_number(&p->db->head, s);
+}
+
+/* The entries order[0..n) belong to one shard. */
+static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *order, size_t n)
+{
+    struct head *h = &p->db->head;
+    size_t missing = 0;
+    pthread_rwlock_rdlock(&sh->lock);
+    for (size_t k = 0; k < n; k++) {
+        const struct batch_series *bs = &p->b->series[order[k]];
+        struct series *s = shard_find(h, sh, bs->labels, bs->hash);
+        if (s)
+            pin(p, order[k], s);
+        else
+            missing++;
+    }
+    pthread_rwlock_unlock(&sh->lock);
+    if (!missing)
+        return;
+    pthread_rwlock_wrlock(&sh->lock);
+    for (size_t k = 0; k < n; k++) {
+        struct batch_series *bs = &p->b->series[order[k]];
+        if (p->series[order[k]])
+            continue;
+        struct series *s = shard_find(h, sh, bs->labels, bs->hash);
+        if (!s && may_add(p, bs))
+            s = shard_add(h, sh, bs->labels, bs->hash);
+        if (s)
+            pin(p, order[k], s);
+    }
+    pthread_rwlock_unlock(&sh->lock);
+}
+
+/* Every shard's lock once: entries are grouped by shard. Those without samples are left out. */
+static void resolve(struct pending *p)
+{
+    struct head *h = &p->db->head;
+    size_t n = p->b->series_n;
+    uint32_t *order MEM_CLEANUP = mem_array(n + 1, sizeof *order);
+    size_t *at MEM_CLEANUP = mem_zalloc((h->shards_n + 1) * sizeof *at);
+    for (size_t i = 0; i < n; i++)
+        if (p->b->series[i].n)
+            at[head_shard_of(h, p->b->series[i].hash) + 1]++;
+    for (unsigned i = 0; i < h->shards_n; i++)
+        at[i + 1] += at[i];
+    for (size_t i = 0; i < n; i++)
+        if (p->b->series[i].n)
+            order[at[head_shard_of(h, p->b->series[i].hash)]++] = (uint32_t)i;
+    for (unsigned i = 0; i < h->shards_n; i++) {
+        size_t from = i ? at[i - 1] : 0;
+        if (at[i] > from)
+            resolve_shard(p, &h->shards[i], order + from, at[i] - from);
+    }
+}
+
+/* ---- after the commit ---- */
+
+static void apply_samples(struct pending *p, uint64_t lsn)
+{
+    struct tsdb *db = p->db;
+    struct head *h = &db->head;
+    const struct batch *b = p->b;
+    size_t results[3] = {0};
+    ts_ms newest = INT64_MIN;
+    pthread_rwlock_wrlock(&h->gate);
+    for (size_t i = 0; i < p->n; i++) {
+        const struct batch_series *s = &b->series[i];
+        for (uint32_t k = s->first; p->series[i] && k < s->first + s->n; k++) {
+            results[head_append(h, p->series[i], b->t[k], b->v[k])]++;
+            newest = b->t[k] > newest ? b->t[k] : newest;
+        }
+    }
+    db->applied_lsn = lsn;
+    if (!db->first_mono_ns && results[APPEND_STORED])
+        db->first_mono_ns = env_mono_ns(db->env);
+    pthread_rwlock_unlock(&h->gate);
+    if (newest != INT64_MIN)
+        db_note_newest(db, newest);
+    p->result.stored = results[APPEND_STORED];
+    p->result.duplicate = results[APPEND_DUPLICATE];
+    p->result.conflicting = results[APPEND_CONFLICTING];
+    if (p->result.conflicting && p->result.first.kind == ERR_NONE)
+        err_set(&p->result.first, ERR_INVALID,
+                "%zu samples have the time of an earlier one and another value",
+                p->result.conflicting);
+}
+
+static void count_result(struct tsdb *db, const struct batch_result *r)
+{
+    self_add(SELF_TSDB_STORED, (int64_t)r->stored);
+    self_add(SELF_TSDB_DUPLICATE, (int64_t)r->duplicate);
+    self_add(SELF_TSDB_CONFLICTING, (int64_t)r->conflicting);
+    self_add(SELF_TSDB_OUT_OF_BOUNDS, (int64_t)r->out_of_bounds);
+    self_add(SELF_TSDB_REFUSED, (int64_t)r->refused);
+    atomic_fetch_add_explicit(&db->stored, r->stored, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->duplicate, r->duplicate, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->conflicting, r->conflicting, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->refused, r->refused, memory_order_relaxed);
+}
+
+static void finish(struct pending *p, bool ok, const struct err *err)
+{
+    struct batch_result none = {0};
+    if (ok)
+        count_result(p->db, &p->result);
+    else
+        self_add(SELF_TSDB_BATCH_FAILED, 1);
+    batch_free(p->b);
+    p->b = NULL;
+    p->done(p->arg, ok, ok ? &p->result : &none, err);
+}
+
+static void committed(void *arg, bool ok, uint64_t lsn, const struct err *err)
+{
+    struct pending *p = arg;
+    if (ok) {
+        apply_samples(p, lsn);
+        for (size_t i = 0; i < p->b->metadata_n; i++)
+            db_metadata_put(p->db, &p->b->metadata[i]);
+    }
+    finish(p, ok, err);
+    pending_unref(p);
+}
+
+/* ---- the record ---- */
+
+static struct enc encode(struct pending *p, uint64_t segment)
+{
+    struct enc e = {0};
+    for (size_t i = 0; i < p->n; i++)
+        p->define[i] = p->series[i] &&
+                       atomic_load_explicit(&p->series[i]->wal_segment, memory_order_acquire) !=
+                           (uint32_t)segment;
+    struct record_input in = {p->b, p->number, p->define};
+    record_encode(&e, &in);
+    return e;
+}
+
+/* Queues the record, encoded anew for as long as the segment changes under it. */
+static bool append(struct pending *p, struct err *err)
+{
+    struct wal_append a = {.type = RECORD_BATCH, .done = committed, .arg = p};
+    for (;;) {
+        a.segment = wal_segment(p->db->wal);
+        struct enc e = encode(p, a.segment);
+        a.payload = e.p;
+        a.payload_n = e.n;
+        if (wal_append(p->db->wal, &a, err))
+            break;
+        enc_fini(&e);
+        if (err->kind != ERR_CANCELED)
+            return false;
+        err_clear(err);
+    }
+    for (size_t i = 0; i < p->n; i++)
+        if (p->define[i])
+            atomic_store_explicit(&p->series[i]->wal_segment, (uint32_t)a.segment,
+                                  memory_order_release);
+    return true;
+}
+
+void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
+{
+    struct err err = {0};
+    struct pending *p = mem_new(struct pending);
+    *p = (struct pending){.db = db_of_sink(s), .b = b, .n = b->series_n, .done = done, .arg = arg};
+    p->refs = 2;
+    p->series = mem_zalloc((p->n + 1) * sizeof(struct series *));
+    p->number = mem_zalloc((p->n + 1) * sizeof *p->number);
+    p->define = mem_zalloc(p->n + 1);
+    drop_out_of_bounds(p);
+    resolve(p);
+    db_metadata_filter(p->db, b);
+    size_t found = 0;
+    for (size_t i = 0; i < p->n; i++)
+        found += p->series[i] != NULL;
+    if (found == 0 && b->metadata_n == 0) {
+        finish(p, true, NULL);
+        pending_unref(p);
+    } else if (!append(p, &err)) {
+        finish(p, false, &err);
+        pending_unref(p);
+    }
+    pending_unref(p);
+}
