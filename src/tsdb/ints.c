@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+__extension__ typedef unsigned __int128 wide;
+
 enum { KIND_ZIGZAG = 4, ORDERS = 3 };
 
 /* One way to write a row. */
@@ -111,10 +113,10 @@ static void pack(struct enc *e, const struct plan *p, const uint64_t *d, size_t 
     size_t total = ((size_t)p->width * n + 7) / 8;
     uint8_t *out = enc_room(e, total + 16);
     uint64_t mask = p->width == 64 ? ~0ULL : (1ULL << p->width) - 1;
-    unsigned __int128 acc = 0;
+    wide acc = 0;
     unsigned have = 0;
     for (size_t i = 0; i < n; i++) {
-        acc |= (unsigned __int128)(residual(d[i], p->base, p->zigzag) & mask) << have;
+        acc |= (wide)(residual(d[i], p->base, p->zigzag) & mask) << have;
         have += p->width;
         while (have >= 64) {
             uint64_t word = (uint64_t)acc;
