@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Any text is a configuration or a list of errors; what was accepted prints as YAML that is too. */
+/* Any text is a configuration or a list of errors, for both files. Texts that would open files are
+ * left out. */
 #include "conf/conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
