@@ -26,6 +26,7 @@ static void on_type(struct pass *s)
     if (s->p.openmetrics && s->p.type == METRIC_INFO)
         family = arena_printf(&s->a, "%.*s_info", STR_ARG(family));
     emit_family(&s->w.emit, family, s->p.type, help);
+    s->help_family = (str){0}; /* only a HELP line just before belongs to a TYPE line */
 }
 
 static bool on_sample(struct pass *s, struct err *err)

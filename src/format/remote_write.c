@@ -33,7 +33,7 @@ struct field {
     bytes b;    /* of WIRE_BYTES */
 };
 
-static bool read_varint(bytes *in, uint64_t *out)
+static bool read_varint_long(bytes *in, uint64_t *out)
 {
     uint64_t v = 0;
     for (size_t i = 0; i < in->n && i < 10; i++) {
@@ -48,7 +48,18 @@ static bool read_varint(bytes *in, uint64_t *out)
     return false;
 }
 
-static bool take(bytes *in, size_t n, bytes *out)
+/* Lengths and keys are one byte nearly always. */
+static inline bool read_varint(bytes *in, uint64_t *out)
+{
+    if (in->n == 0 || in->p[0] >= 0x80)
+        return read_varint_long(in, out);
+    *out = in->p[0];
+    in->p++;
+    in->n--;
+    return true;
+}
+
+static inline bool take(bytes *in, size_t n, bytes *out)
 {
     if (n > in->n)
         return false;
@@ -59,16 +70,11 @@ static bool take(bytes *in, size_t n, bytes *out)
 }
 
 /* The next field; false when the bytes are no field. */
-static bool next_field(bytes *in, struct field *f)
+static inline bool next_field(bytes *in, struct field *f)
 {
     uint64_t key, len;
-    if (in->n && in->p[0] < 0x80) { /* field numbers up to 15: all of ours */
-        key = in->p[0];
-        in->p++;
-        in->n--;
-    } else if (!read_varint(in, &key)) {
+    if (!read_varint(in, &key))
         return false;
-    }
     f->number = key >> 3 > UINT32_MAX ? UINT32_MAX : (uint32_t)(key >> 3);
     f->wire = (enum wire)(key & 7);
     if (f->number == 0)
@@ -136,7 +142,23 @@ static bool count_top(struct reader *r, bytes body, size_t *series_n, size_t *me
     return true;
 }
 
-static bool read_label(struct reader *r, bytes in, struct label *out)
+/* A label as senders write it: name, then value, both under 128 bytes, nothing else. */
+static bool read_label_usual(bytes in, struct label *out)
+{
+    if (in.n < 4 || in.p[0] != 0x0a || in.p[1] >= 0x80)
+        return false;
+    size_t name_n = in.p[1];
+    if (in.n < 4 + name_n || in.p[2 + name_n] != 0x12 || in.p[3 + name_n] >= 0x80)
+        return false;
+    size_t value_n = in.p[3 + name_n];
+    if (in.n != 4 + name_n + value_n)
+        return false;
+    out->name = str_of((const char *)in.p + 2, name_n);
+    out->value = str_of((const char *)in.p + 4 + name_n, value_n);
+    return true;
+}
+
+static bool read_label_any(struct reader *r, bytes in, struct label *out)
 {
     struct field f;
     *out = (struct label){STR(""), STR("")};
@@ -149,6 +171,31 @@ static bool read_label(struct reader *r, bytes in, struct label *out)
             return broken(r, "label");
         *(f.number == 1 ? &out->name : &out->value) = str_from_bytes(f.b);
     }
+    return true;
+}
+
+static bool is_ascii(bytes in)
+{
+    uint64_t all = 0, eight;
+    for (; in.n >= 8; in.p += 8, in.n -= 8) {
+        memcpy(&eight, in.p, 8);
+        all |= eight;
+    }
+    for (; in.n; in.p++, in.n--)
+        all |= in.p[0];
+    return !(all & 0x8080808080808080ULL);
+}
+
+static bool read_label(struct reader *r, bytes in, struct label *out)
+{
+    if (!read_label_usual(in, out) && !read_label_any(r, in, out))
+        return false;
+    if (out->name.n == 0)
+        return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label has no name",
+                       r->series_seen);
+    if (!is_ascii(in) && !(str_utf8_valid(out->name) && str_utf8_valid(out->value)))
+        return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label is not UTF-8",
+                       r->series_seen);
     if (out->name.n > r->limits->label_name_bytes_max)
         return over(r, "bytes of a label name label_name_bytes_max",
                     r->limits->label_name_bytes_max);
@@ -196,28 +243,38 @@ static bool read_sample(struct reader *r, bytes in)
     return true;
 }
 
-/* Sorts labels that came unsorted, drops empty values, and checks the set. */
-static bool settle(struct reader *r, struct label *at, size_t *n)
+/* The first byte decides most comparisons of neighbours. Names are not empty. */
+static bool in_order(str a, str b)
 {
-    bool sorted = true, named = false;
-    size_t kept = 0;
-    for (size_t i = 0; i < *n; i++) {
-        if (at[i].name.n == 0)
-            return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label has no name",
-                           r->series_seen);
-        if (!str_utf8_valid(at[i].name) || !str_utf8_valid(at[i].value))
-            return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label is not UTF-8",
-                           r->series_seen);
-        sorted = sorted && (i == 0 || str_cmp(at[i - 1].name, at[i].name) < 0);
-    }
-    if (!sorted)
-        label_sort(at, *n);
-    for (size_t i = 0; i < *n; i++) {
-        if (i && str_eq(at[i].name, at[i - 1].name))
+    unsigned char x = (unsigned char)a.p[0], y = (unsigned char)b.p[0];
+    return x != y ? x < y : str_cmp(a, b) < 0;
+}
+
+/* Sorts labels that came unsorted, refuses a name given twice. */
+static bool sort_labels(struct reader *r, struct label *at, size_t n)
+{
+    size_t i = 1;
+    while (i < n && in_order(at[i - 1].name, at[i].name))
+        i++;
+    if (i >= n)
+        return true;
+    label_sort(at, n);
+    for (i = 1; i < n; i++) {
+        if (str_eq(at[i].name, at[i - 1].name))
             return err_set(r->err, ERR_INVALID,
                            "remote write: series %zu: label \"%.*s\" is given twice",
                            r->series_seen, STR_ARG(at[i].name));
     }
+    return true;
+}
+
+/* Sorts the labels, drops empty values, and checks that there is a name. */
+static bool settle(struct reader *r, struct label *at, size_t *n)
+{
+    if (!sort_labels(r, at, *n))
+        return false;
+    bool named = false;
+    size_t kept = 0;
     for (size_t i = 0; i < *n; i++) {
         if (at[i].value.n == 0)
             continue;
