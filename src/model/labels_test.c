@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #define SET(...)                                                                                   \
@@ -71,6 +72,21 @@ static void test_hash(void **state)
     assert_int_not_equal(labels_hash((struct labels){&one, 1}),
                          labels_hash((struct labels){&two, 1}));
     free(big);
+}
+
+/* Every length of name and value, against a copy made the plain way. */
+static void test_hash_of_every_length(void **state)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (size_t n = 0; n < sizeof text - 1; n++) {
+        struct label l = {{text, n}, {text + 1, sizeof text - 2 - n}};
+        STRBUF_CLEANUP struct strbuf packed = {0};
+        strbuf_add(&packed, l.name);
+        strbuf_addc(&packed, (char)0xff);
+        strbuf_add(&packed, l.value);
+        strbuf_addc(&packed, (char)0xff);
+        assert_true(labels_hash((struct labels){&l, 1}) == hash_str(strbuf_str(&packed)));
+    }
 }
 
 static void test_dup(void **state)
@@ -140,9 +156,13 @@ static void test_sort_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format),     cmocka_unit_test(test_get_and_compare),
-        cmocka_unit_test(test_hash),       cmocka_unit_test(test_dup),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_builder),
+        cmocka_unit_test(test_format),
+        cmocka_unit_test(test_get_and_compare),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_dup),
+        cmocka_unit_test(test_hash_of_every_length),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_builder),
         cmocka_unit_test(test_sort_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

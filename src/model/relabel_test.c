@@ -2,6 +2,7 @@
 #include "model/relabel.h"
 
 #include "base/test.h"
+#include "codec/json.h"
 
 #define MAX_LABELS 8
 
@@ -204,12 +205,96 @@ static void test_actions(void **state)
     assert_false(relabel_action_parse(STR("replac"), &a));
 }
 
+static str text_of(const struct json_value *object, const char *key, str fallback)
+{
+    str s;
+    return json_as_str(json_get(object, str_from_z(key)), &s) ? s : fallback;
+}
+
+static struct relabel_rule rule_of(const struct json_value *v, struct arena *a)
+{
+    struct relabel_rule r;
+    relabel_rule_init(&r);
+    assert_true(relabel_action_parse(text_of(v, "action", STR("replace")), &r.action));
+    r.separator = text_of(v, "separator", r.separator);
+    r.regex = text_of(v, "regex", r.regex);
+    r.replacement = text_of(v, "replacement", r.replacement);
+    r.target_label = text_of(v, "target_label", r.target_label);
+    int64_t modulus;
+    if (json_as_i64(json_get(v, STR("modulus")), &modulus))
+        r.modulus = (uint64_t)modulus;
+    const struct json_value *sources = json_get(v, STR("source_labels"));
+    str *names = arena_array(a, str, sources ? sources->n : 0);
+    for (uint32_t i = 0; sources && i < sources->n; i++)
+        assert_true(json_as_str(&sources->items[i], &names[i]));
+    r.source_labels = names;
+    r.source_labels_n = sources ? sources->n : 0;
+    return r;
+}
+
+static struct labels labels_of(const struct json_value *v, struct arena *a)
+{
+    struct labels_builder b;
+    labels_builder_init(&b, (struct labels){0});
+    for (uint32_t i = 0; v && i < v->n; i++)
+        labels_builder_set(&b, v->members[i].key, v->members[i].value.text);
+    struct labels out = labels_builder_take(&b, a);
+    labels_builder_fini(&b);
+    return out;
+}
+
+static void run_case(str line)
+{
+    ARENA_CLEANUP struct arena a;
+    arena_init(&a, 0);
+    struct err err = {0};
+    struct json_value *row;
+    bool drop;
+    assert_true(json_parse(line, &a, &row, &err));
+    assert_true(json_as_bool(json_get(row, STR("drop")), &drop));
+    const struct json_value *list = json_get(row, STR("relabel"));
+    struct relabel_rule rules[8];
+    assert_true(list->n <= TESTS_N(rules));
+    for (uint32_t i = 0; i < list->n; i++) {
+        rules[i] = rule_of(&list->items[i], &a);
+        if (!relabel_rule_compile(&rules[i], &err))
+            fail_msg("%.*s: %s", STR_ARG(line), err.msg);
+    }
+
+    struct labels_builder b;
+    labels_builder_init(&b, labels_of(json_get(row, STR("input")), &a));
+    bool kept = relabel_apply(rules, list->n, &b, &a);
+    struct labels got = labels_builder_take(&b, &a);
+    struct labels want = labels_of(json_get(row, STR("output")), &a);
+    if (kept == drop || (kept && !labels_eq(got, want)))
+        fail_msg("%.*s", STR_ARG(line));
+    labels_builder_fini(&b);
+    for (uint32_t i = 0; i < list->n; i++)
+        relabel_rule_fini(&rules[i]);
+}
+
+static void test_corpus(void **state)
+{
+    const char *root = getenv("NUNCHI_CORPUS");
+    STRBUF_CLEANUP struct strbuf path = {0};
+    strbuf_addf(&path, "%s/metrics/config/relabel_cases.jsonl", root ? root : "");
+    FILE *f = fopen(path.p, "rb");
+    if (!f)
+        skip();
+    static char line[65536];
+    size_t n = 0;
+    for (; fgets(line, sizeof line, f); n++)
+        run_case(str_trim(str_from_z(line)));
+    fclose(f);
+    assert_int_equal(n, 34);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),   cmocka_unit_test(test_order),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_templates),
-        cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_actions), cmocka_unit_test(test_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
