@@ -187,13 +187,19 @@ static bool eval_unary(struct eval *ev, const struct node *n, const struct grid 
 static bool eval_each_step(struct eval *ev, const struct node *n, const struct grid *g,
                            const struct row_sink *sink, struct err *err)
 {
+    str outer = ev->func;
+    bool ok;
     switch (n->kind) {
     case NODE_SELECTOR:
         return eval_selector(ev, n, g, false, sink, err);
     case NODE_CALL:
-        return eval_call(ev, n, g, sink, err);
+        ev->func = n->call.fn->name;
+        ok = eval_call(ev, n, g, sink, err);
+        break;
     case NODE_AGGREGATE:
-        return eval_aggregate(ev, n, g, sink, err);
+        ev->func = token_text(n->aggregate.op);
+        ok = eval_aggregate(ev, n, g, sink, err);
+        break;
     case NODE_BINARY:
         return eval_binary(ev, n, g, sink, err);
     case NODE_UNARY:
@@ -203,6 +209,8 @@ static bool eval_each_step(struct eval *ev, const struct node *n, const struct g
     default:
         return err_set(err, ERR_INTERNAL, "instant vector expected");
     }
+    ev->func = outer;
+    return ok;
 }
 
 bool eval_rows(struct eval *ev, const struct node *n, const struct grid *g,

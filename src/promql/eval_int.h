@@ -77,6 +77,7 @@ struct eval {
     bool range_query;
     VEC(struct selection_ref) selections;
     struct notes *notes;
+    str func; /* innermost function or aggregation being evaluated, a hint for the source */
     struct promql_stats stats;
 };
 

@@ -142,7 +142,8 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
     struct select_hints h = {.start = min - w->range_ms + 1,
                              .end = max,
                              .step_ms = w->n > 1 ? w->end[1] - w->end[0] : 0,
-                             .range_ms = w->range_ms};
+                             .range_ms = w->range_ms,
+                             .func = ev->func};
     struct selection *sel = select_series(ev, n->range.selector, &h, err);
     if (!sel)
         return false;

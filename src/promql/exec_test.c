@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The facade as its callers see it: types, order, limits, statistics, and names that go at once. */
+#include <math.h>
+
+#include "base/test.h"
+#include "promql/mem_source.h"
+#include "promql/promql.h"
+
+static struct mem_source *fixture(void)
+{
+    struct mem_source *m = mem_source_new();
+    static const char *const names[] = {"b", "a"};
+    for (int n = 0; n < 2; n++)
+        for (int k = 0; k < 3; k++) {
+            char job[2] = {(char)('x' + k), 0};
+            struct label ls[] = {{LABEL_NAME, str_from_z(names[n])}, {STR("job"), str_from_z(job)}};
+            for (int i = 0; i <= 10; i++)
+                mem_source_add(m, (struct labels){ls, 2}, i * 60000, i * (k + 1) + n);
+        }
+    return m;
+}
+
+struct run {
+    struct mem_source *m;
+    struct arena arena;
+    struct budget budget;
+    struct promql_result r;
+    struct err err;
+};
+
+static void run_init(struct run *x)
+{
+    *x = (struct run){.m = fixture()};
+    arena_init(&x->arena, 0);
+}
+
+static void run_fini(struct run *x)
+{
+    arena_fini(&x->arena);
+    mem_source_free(x->m);
+}
+
+/* Evaluates; q has the times and limits. */
+static bool run(struct run *x, const char *text, struct promql_query q)
+{
+    struct promql_parse_options o = {q.features};
+    struct promql_expr *expr = promql_parse(str_from_z(text), &o, &x->err);
+    if (!expr)
+        return false;
+    q.expr = expr;
+    q.source = mem_source_source(x->m);
+    q.budget = &x->budget;
+    bool ok = promql_exec(&q, &x->arena, &x->r, &x->err);
+    promql_expr_free(expr);
+    return ok;
+}
+
+static void test_types(void **state)
+{
+    static const struct {
+        const char *text;
+        enum promql_type instant, range; /* NONE: refused */
+    } rows[] = {
+        {"1 + 1", PROMQL_SCALAR, PROMQL_MATRIX},  {"\"text\"", PROMQL_STRING, PROMQL_NONE},
+        {"a", PROMQL_VECTOR, PROMQL_MATRIX},      {"a[2m]", PROMQL_MATRIX, PROMQL_NONE},
+        {"a[2m:1m]", PROMQL_MATRIX, PROMQL_NONE}, {"sum(a)", PROMQL_VECTOR, PROMQL_MATRIX},
+    };
+    struct run x;
+    run_init(&x);
+    for (size_t i = 0; i < TESTS_N(rows); i++) {
+        assert_true(run(&x, rows[i].text, (struct promql_query){.start = 300000}));
+        assert_int_equal(x.r.type, rows[i].instant);
+        struct promql_query range = {.start = 0, .end = 300000, .step_ms = 60000};
+        bool ok = run(&x, rows[i].text, range);
+        assert_int_equal(ok, rows[i].range != PROMQL_NONE);
+        if (ok)
+            assert_int_equal(x.r.type, rows[i].range);
+    }
+    run_fini(&x);
+}
+
+static void test_points(void **state)
+{
+    struct run x;
+    run_init(&x);
+    assert_true(run(&x, "{job=\"x\"}",
+                    (struct promql_query){.start = 60000, .end = 200000, .step_ms = 60000}));
+    assert_int_equal(x.r.series_n, 2);
+    assert_str(labels_metric_name(x.r.series[0].labels), STR("a"));
+    assert_str(labels_metric_name(x.r.series[1].labels), STR("b"));
+    assert_int_equal(x.r.series[1].n, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(x.r.series[1].t[i], 60000 * (i + 1));
+        assert_true(x.r.series[1].v[i] == i + 1);
+    }
+    assert_int_equal(x.r.stats.series_read, 2);
+    /* From the lookback of the first step (0 is inside) to the last. */
+    assert_int_equal(x.r.stats.samples_read, 8);
+    assert_int_equal(x.r.stats.samples_total, 6);
+    run_fini(&x);
+}
+
+/* Without delayed removal names go where the operation is: a collision is an error there, unless
+ * the two never have a value at the same step. */
+static void test_names(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+        size_t n;
+    } rows[] = {
+        {"{job=\"x\"} + 1", false, 0},
+        {"abs({job=\"x\"})", false, 0},
+        {"rate({job=\"x\"}[5m])", false, 0},
+        {"-{job=\"x\"}", false, 0},
+        {"-a", true, 3},
+        {"rate(a[5m])", true, 3},
+        {"last_over_time({job=\"x\"}[5m])", true, 2},
+        {"{job=\"x\"} > 1", true, 2},
+        {"sum by (__name__) ({job=\"x\"})", true, 2},
+        {"sum by (__name__) (rate(a[5m]))", true, 1},
+        {"label_replace({job=\"x\"}, \"__name__\", \"n\", \"\", \"\")", false, 0},
+    };
+    struct run x;
+    run_init(&x);
+    for (size_t i = 0; i < TESTS_N(rows); i++) {
+        bool ok = run(&x, rows[i].text, (struct promql_query){.start = 300000});
+        assert_int_equal(ok, rows[i].ok);
+        if (ok)
+            assert_int_equal(x.r.series_n, rows[i].n);
+        else
+            assert_str(str_from_z(x.err.msg),
+                       STR("vector cannot contain metrics with the same labelset"));
+    }
+    run_fini(&x);
+}
+
+static void test_limits(void **state)
+{
+    static const struct {
+        const char *text;
+        struct promql_query q;
+        uint64_t samples_max;
+        bool canceled;
+        enum err_kind want;
+    } rows[] = {
+        {"a", {.start = 300000}, 3, false, ERR_LIMIT},
+        {"a", {.start = 300000}, 0, true, ERR_CANCELED},
+        {"a", {.start = 0, .end = 1, .step_ms = -1}, 0, false, ERR_INVALID},
+        {"a", {.start = 1, .end = 0, .step_ms = 1}, 0, false, ERR_INVALID},
+        {"a", {.start = INT64_MAX}, 0, false, ERR_INVALID},
+        {"a + 1",
+         {.end = 86400000, .step_ms = 1, .memory_max_bytes = 1 << 20},
+         0,
+         false,
+         ERR_LIMIT},
+        {"vector(1)", {.end = 86400000, .step_ms = 1}, 0, false, ERR_LIMIT},
+        {"max_over_time(vector(1)[100y:1ms])", {.start = 1}, 0, false, ERR_LIMIT},
+        {"sort(a)[100y:1ms]", {.start = 1, .memory_max_bytes = 1 << 20}, 0, false, ERR_LIMIT},
+    };
+    struct run x;
+    run_init(&x);
+    for (size_t i = 0; i < TESTS_N(rows); i++) {
+        x.budget = (struct budget){.samples_max = rows[i].samples_max};
+        x.budget.canceled = rows[i].canceled;
+        x.err = (struct err){0};
+        assert_false(run(&x, rows[i].text, rows[i].q));
+        assert_int_equal(x.err.kind, rows[i].want);
+    }
+    run_fini(&x);
+}
+
+static void test_notes(void **state)
+{
+    struct run x;
+    run_init(&x);
+    assert_true(run(&x, "rate(a[5m]) +\n rate(b[5m])", (struct promql_query){.start = 300000}));
+    assert_int_equal(x.r.warnings_n, 0);
+    assert_int_equal(x.r.infos_n, 2);
+    assert_str(x.r.infos[1], STR("PromQL info: metric might not be a counter, name does not end in "
+                                 "_total/_sum/_count/_bucket: \"b\" (2:7)"));
+    run_fini(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_types),  cmocka_unit_test(test_points), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_notes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
