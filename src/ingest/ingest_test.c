@@ -85,12 +85,12 @@ static void test_passes_on(void **state)
     struct ingest *in = ingest_new(&st.sink, &(struct ingest_options){0});
     const struct labels sets[] = {SET(up), SET(three), SET(long_name), SET(long_value)};
     int64_t stored = self_get(SELF_INGEST_STORED), batches = self_get(SELF_INGEST_BATCHES_OK);
-    int64_t bytes = self_get(SELF_INGEST_IN_FLIGHT_BYTES);
+    int64_t in_flight = self_get(SELF_INGEST_IN_FLIGHT_BYTES);
 
     ingest_sink(in)->write(ingest_sink(in), batch_of(sets, 4), on_done, &told);
     assert_int_equal(told.times, 0);
     assert_int_equal(st.b->series_n, 4);
-    assert_true(self_get(SELF_INGEST_IN_FLIGHT_BYTES) > bytes);
+    assert_true(self_get(SELF_INGEST_IN_FLIGHT_BYTES) > in_flight);
     answer(&st, true, &(struct batch_result){.stored = 3, .duplicate = 1}, NULL);
 
     assert_int_equal(told.times, 1);
@@ -100,7 +100,7 @@ static void test_passes_on(void **state)
     assert_int_equal(told.result.first.kind, ERR_NONE);
     assert_int_equal(self_get(SELF_INGEST_STORED) - stored, 3);
     assert_int_equal(self_get(SELF_INGEST_BATCHES_OK) - batches, 1);
-    assert_int_equal(self_get(SELF_INGEST_IN_FLIGHT_BYTES), bytes);
+    assert_int_equal(self_get(SELF_INGEST_IN_FLIGHT_BYTES), in_flight);
     ingest_free(in);
 }
 
