@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The HTTP side: routes and adapters without logic of their own. cmd/ fills in the services, then
+ * hands `api_handler` to the HTTP server.
+ *
+ * Everything here is set before the server starts and immutable afterwards, but for what is said to
+ * be atomic or published.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include <stdatomic.h>
+
+#include "api/guard.h"
+#include "api/route.h"
+#include "conf/conf.h"
+#include "model/emit.h"
+#include "model/sink.h"
+#include "model/source.h"
+#include "sys/env.h"
+#include "sys/pool.h"
+#include "sys/snap.h"
+
+struct scraper;
+struct tsdb;
+
+/* One flag as the status page shows it; `setting` of a limit is the flag or key that moves it. */
+struct api_setting {
+    str name, value, setting;
+};
+
+/* The configuration in force, published at each reload. */
+struct api_config {
+    str yaml;                       /* of prometheus.yml, secrets masked */
+    const struct conf_diags *diags; /* its warnings */
+    bool last_reload_ok;
+    ts_ms loaded_at;
+};
+
+struct api {
+    struct env *env;
+    struct pool *pool;
+    struct source *source;
+    struct sink *sink;
+    struct tsdb *tsdb;
+    struct scraper *scraper;
+    struct emitter *self; /* for /metrics */
+    struct snap config;   /* struct api_config */
+
+    /* Reads the configuration again; false with everything that is wrong with it. Pool thread. */
+    bool (*reload)(void *arg, struct strbuf *report);
+    void *reload_arg;
+
+    struct {
+        int64_t timeout_ms;
+        uint64_t samples_max;
+        uint64_t memory_max_bytes;
+        int64_t lookback_ms;
+        unsigned features;
+    } query;
+    uint64_t write_body_bytes_max;       /* of a decompressed remote write */
+    unsigned inflight_max[ROUTE_LIMITS]; /* 0: no bound */
+    _Atomic unsigned inflight[ROUTE_LIMITS];
+
+    const struct api_setting *flags, *limits;
+    size_t flags_n, limits_n;
+    str version, external_url;
+    bool lifecycle;
+    str cors_origin; /* "*" or one origin */
+    struct guard guard;
+    ts_ms started_at;
+    str storage_retention; /* as given, for runtimeinfo */
+    _Atomic bool ready;
+};
+
+/* All tables, checked for clashes. */
+bool api_init(struct api *api, struct err *err);
+struct http_handler api_handler(struct api *api);
+
+#endif

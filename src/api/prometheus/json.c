@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Pieces of JSON that every answer of this API has. */
+#include <stdio.h>
+
+#include "api/prometheus/prometheus_int.h"
+#include "codec/date.h"
+
+void success_begin(struct reply *r, struct json_writer *w, struct call *c)
+{
+    reply_begin(r, c, 200, "application/json");
+    *w = json_writer(&r->buf);
+    json_open_object(w);
+    json_pair(w, "status", STR("success"));
+    json_put_key(w, STR("data"));
+}
+
+void success_end(struct reply *r, struct json_writer *w)
+{
+    json_close_object(w);
+    reply_end(r, true);
+}
+
+void json_labels(struct json_writer *w, struct labels ls)
+{
+    json_open_object(w);
+    for (size_t i = 0; i < ls.n; i++) {
+        json_put_key(w, ls.at[i].name);
+        json_put_str(w, ls.at[i].value);
+    }
+    json_close_object(w);
+}
+
+void json_time(struct json_writer *w, ts_ms t)
+{
+    char text[32];
+    uint64_t ms = t < 0 ? 0 - (uint64_t)t : (uint64_t)t;
+    int n =
+        snprintf(text, sizeof text, "%s%llu", t < 0 ? "-" : "", (unsigned long long)(ms / 1000));
+    if (ms % 1000)
+        n += snprintf(text + n, sizeof text - (size_t)n, ".%03d", (int)(ms % 1000));
+    json_put_raw(w, str_of(text, (size_t)n));
+}
+
+void json_rfc3339(struct json_writer *w, ts_ms t)
+{
+    char text[DATE_TEXT_MAX];
+    json_put_str(w, str_of(text, date_format_rfc3339(t, text)));
+}
+
+void json_pair(struct json_writer *w, const char *key, str value)
+{
+    json_put_key(w, str_from_z(key));
+    json_put_str(w, value);
+}
+
+void json_pair_u64(struct json_writer *w, const char *key, uint64_t value)
+{
+    json_put_key(w, str_from_z(key));
+    json_put_u64(w, value);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The functions behind the routes of Prometheus' API, and what they share. */
+#ifndef API_PROMETHEUS_PROMETHEUS_INT_H
+#define API_PROMETHEUS_PROMETHEUS_INT_H
+
+#include "api/reply.h"
+#include "codec/json_writer.h"
+#include "model/labels.h"
+
+/* query.c */
+void prometheus_query(struct call *c);
+void prometheus_query_range(struct call *c);
+/* series.c */
+void prometheus_series(struct call *c);
+void prometheus_labels(struct call *c);
+void prometheus_label_values(struct call *c);
+void prometheus_metadata(struct call *c);
+/* targets.c */
+void prometheus_targets(struct call *c);
+void prometheus_scrape_pools(struct call *c);
+/* status.c */
+void prometheus_buildinfo(struct call *c);
+void prometheus_runtimeinfo(struct call *c);
+void prometheus_flags(struct call *c);
+void prometheus_config(struct call *c);
+void prometheus_tsdb(struct call *c);
+void prometheus_nunchi(struct call *c);
+void prometheus_alertmanagers(struct call *c);
+/* write.c */
+void prometheus_write(struct call *c);
+
+/* {"status":"success","data": is written, `w` stands at the data. */
+void success_begin(struct reply *r, struct json_writer *w, struct call *c);
+/* Closes it after the data. */
+void success_end(struct reply *r, struct json_writer *w);
+
+void json_labels(struct json_writer *w, struct labels ls);
+/* Unix seconds, three decimals when there is a fraction. */
+void json_time(struct json_writer *w, ts_ms t);
+/* "2026-03-01T10:00:00.123Z" */
+void json_rfc3339(struct json_writer *w, ts_ms t);
+/* name: text */
+void json_pair(struct json_writer *w, const char *key, str value);
+void json_pair_u64(struct json_writer *w, const char *key, uint64_t value);
+
+#endif

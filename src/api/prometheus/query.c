@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /api/v1/query and /api/v1/query_range. */
+#include "api/prometheus/params.h"
+#include "api/prometheus/prometheus_int.h"
+#include "base/num.h"
+#include "promql/promql.h"
+
+enum { STEPS_MAX = 11000 };
+
+static void write_value(struct json_writer *w, ts_ms t, double v)
+{
+    char text[F64_TEXT_MAX];
+    json_open_array(w);
+    json_time(w, t);
+    json_put_str(w, str_of(text, f64_format(v, text)));
+    json_close_array(w);
+}
+
+static bool write_series(struct reply *r, struct json_writer *w, const struct promql_result *res)
+{
+    bool matrix = res->type == PROMQL_MATRIX;
+    for (size_t i = 0; i < res->series_n; i++) {
+        const struct promql_series *s = &res->series[i];
+        json_open_object(w);
+        json_put_key(w, STR("metric"));
+        json_labels(w, s->labels);
+        json_put_key(w, matrix ? STR("values") : STR("value"));
+        if (matrix)
+            json_open_array(w);
+        for (size_t k = 0; k < s->n; k++)
+            write_value(w, s->t[k], s->v[k]);
+        if (matrix)
+            json_close_array(w);
+        json_close_object(w);
+        if (!reply_more(r))
+            return false;
+    }
+    return true;
+}
+
+static bool write_result(struct reply *r, struct json_writer *w, const struct promql_result *res)
+{
+    json_open_object(w);
+    json_pair(w, "resultType", promql_type_name(res->type));
+    json_put_key(w, STR("result"));
+    if (res->type == PROMQL_SCALAR) {
+        write_value(w, res->t, res->scalar);
+    } else if (res->type == PROMQL_STRING) {
+        json_open_array(w);
+        json_time(w, res->t);
+        json_put_str(w, res->string);
+        json_close_array(w);
+    } else {
+        json_open_array(w);
+        if (!write_series(r, w, res))
+            return false;
+        json_close_array(w);
+    }
+    return true;
+}
+
+static void json_seconds(struct json_writer *w, const char *key, int64_t ns)
+{
+    char text[F64_TEXT_MAX];
+    json_put_key(w, str_from_z(key));
+    json_put_raw(w, str_of(text, f64_format((double)ns / 1e9, text)));
+}
+
+static void write_stats(struct json_writer *w, const struct promql_stats *s)
+{
+    json_put_key(w, STR("stats"));
+    json_open_object(w);
+    json_put_key(w, STR("timings"));
+    json_open_object(w);
+    json_seconds(w, "evalTotalTime", s->eval_ns);
+    json_seconds(w, "queryPreparationTime", s->select_ns);
+    json_seconds(w, "innerEvalTime", s->eval_ns - s->select_ns);
+    json_seconds(w, "execTotalTime", s->eval_ns);
+    json_close_object(w);
+    json_put_key(w, STR("samples"));
+    json_open_object(w);
+    json_pair_u64(w, "totalQueryableSamples", s->samples_total);
+    json_pair_u64(w, "samplesRead", s->samples_read);
+    json_pair_u64(w, "seriesRead", s->series_read);
+    json_pair_u64(w, "peakBytes", s->peak_bytes);
+    json_close_object(w);
+    json_close_object(w);
+}
+
+static void write_notes(struct json_writer *w, const char *key, const str *notes, size_t n)
+{
+    if (!n)
+        return;
+    json_put_key(w, str_from_z(key));
+    json_open_array(w);
+    for (size_t i = 0; i < n; i++)
+        json_put_str(w, notes[i]);
+    json_close_array(w);
+}
+
+/* Cuts the result to the limit parameter; true when something was cut. */
+static bool cut_to_limit(struct promql_result *res, uint64_t limit)
+{
+    if (!limit || res->series_n <= limit)
+        return false;
+    res->series_n = limit;
+    return true;
+}
+
+static void respond(struct call *c, struct promql_result *res, uint64_t limit)
+{
+    struct reply r;
+    struct json_writer w;
+    bool cut = cut_to_limit(res, limit);
+    success_begin(&r, &w, c);
+    if (!write_result(&r, &w, res)) {
+        reply_end(&r, false);
+        return;
+    }
+    if (http_params_get(&c->params, STR("stats")).n)
+        write_stats(&w, &res->stats);
+    json_close_object(&w);
+    if (cut) {
+        str *with = arena_array(c->req->arena, str, res->warnings_n + 1);
+        for (size_t i = 0; i < res->warnings_n; i++)
+            with[i] = res->warnings[i];
+        with[res->warnings_n++] = STR("results truncated due to limit");
+        res->warnings = with;
+    }
+    write_notes(&w, "warnings", res->warnings, res->warnings_n);
+    write_notes(&w, "infos", res->infos, res->infos_n);
+    success_end(&r, &w);
+}
+
+/* Evaluates what `q` asks and answers. */
+static void execute(struct call *c, struct promql_query *q, uint64_t limit)
+{
+    ARENA_CLEANUP struct arena arena;
+    struct promql_result res;
+    struct err err;
+    arena_init(&arena, 0);
+    q->source = c->api->source;
+    q->budget = c->budget;
+    q->memory_max_bytes = c->api->query.memory_max_bytes;
+    q->features = c->api->query.features;
+    if (promql_exec(q, &arena, &res, &err))
+        respond(c, &res, limit);
+    else
+        reply_error(c, &err);
+}
+
+/* Parameters that both kinds have. The expression is the caller's to free. */
+static struct promql_expr *common_params(struct call *c, struct promql_query *q, uint64_t *limit,
+                                         struct err *err)
+{
+    const struct api *api = c->api;
+    int64_t timeout_ms;
+    if (!param_duration(c, STR("timeout"), api->query.timeout_ms, &timeout_ms, err) ||
+        !param_duration(c, STR("lookback_delta"), api->query.lookback_ms, &q->lookback_ms, err) ||
+        !param_limit(c, STR("limit"), limit, err))
+        return NULL;
+    if (timeout_ms > api->query.timeout_ms)
+        timeout_ms = api->query.timeout_ms;
+    c->budget->deadline_mono_ns = env_mono_ns(api->env) + timeout_ms * 1000000;
+    struct promql_parse_options options = {.features = api->query.features};
+    struct promql_expr *expr =
+        promql_parse(http_params_get(&c->params, STR("query")), &options, err);
+    if (!expr)
+        err_wrap(err, "invalid parameter \"query\"");
+    q->expr = expr;
+    return expr;
+}
+
+/* The rest of both kinds, once the times are known. */
+static void run(struct call *c, struct promql_query *q)
+{
+    struct err err;
+    uint64_t limit;
+    struct promql_expr *expr = common_params(c, q, &limit, &err);
+    if (expr)
+        execute(c, q, limit);
+    else
+        reply_error(c, &err);
+    promql_expr_free(expr);
+}
+
+void prometheus_query(struct call *c)
+{
+    struct promql_query q = {0};
+    struct err err;
+    if (!param_time(c, STR("time"), env_now_ms(c->api->env), &q.start, &err)) {
+        reply_error(c, &err);
+        return;
+    }
+    q.end = q.start;
+    run(c, &q);
+}
+
+static bool range_params(struct call *c, struct promql_query *q, struct err *err)
+{
+    if (!param_time_required(c, STR("start"), &q->start, err) ||
+        !param_time_required(c, STR("end"), &q->end, err) ||
+        !param_duration(c, STR("step"), 0, &q->step_ms, err))
+        return false;
+    if (q->end < q->start)
+        return err_set(err, ERR_INVALID,
+                       "invalid parameter \"end\": end timestamp must not be before start time");
+    if (q->step_ms <= 0)
+        return err_set(err, ERR_INVALID,
+                       "invalid parameter \"step\": zero or negative query "
+                       "resolution step widths are not accepted. Try a positive "
+                       "integer");
+    if ((q->end - q->start) / q->step_ms >= STEPS_MAX)
+        return err_set(err, ERR_INVALID,
+                       "exceeded maximum resolution of %d points per timeseries. "
+                       "Try decreasing the query resolution (?step=XX)",
+                       STEPS_MAX);
+    return true;
+}
+
+void prometheus_query_range(struct call *c)
+{
+    struct promql_query q = {0};
+    struct err err;
+    if (range_params(c, &q, &err))
+        run(c, &q);
+    else
+        reply_error(c, &err);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Prometheus' HTTP API, at the root. */
+#include "api/prometheus/prometheus_int.h"
+#include "api/tables.h"
+
+enum { FORM = 1 << 20, WRITE = 32 << 20 };
+
+// clang-format off
+static const struct route rows[] = {
+ROUTE(GET | POST, "/api/v1/query",              MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, FORM, ON_QUERY, prometheus_query),
+ROUTE(GET | POST, "/api/v1/query_range",        MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, FORM, ON_QUERY, prometheus_query_range),
+ROUTE(GET | POST, "/api/v1/series",             MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, FORM, ON_QUERY, prometheus_series),
+ROUTE(GET | POST, "/api/v1/labels",             MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, FORM, ON_QUERY, prometheus_labels),
+ROUTE(GET,        "/api/v1/label/*/values",     MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, 0, ON_QUERY, prometheus_label_values),
+ROUTE(GET,        "/api/v1/metadata",           MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, 0, ON_QUERY, prometheus_metadata),
+ROUTE(GET,        "/api/v1/targets",            MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_targets),
+ROUTE(GET,        "/api/v1/scrape_pools",       MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_scrape_pools),
+ROUTE(GET,        "/api/v1/alertmanagers",      MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_alertmanagers),
+ROUTE(GET,        "/api/v1/status/buildinfo",   MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_buildinfo),
+ROUTE(GET,        "/api/v1/status/runtimeinfo", MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_runtimeinfo),
+ROUTE(GET,        "/api/v1/status/flags",       MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_flags),
+ROUTE(GET,        "/api/v1/status/config",      MAY_READ, READS, SAME_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_config),
+ROUTE(GET,        "/api/v1/status/tsdb",        MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, 0, ON_QUERY, prometheus_tsdb),
+ROUTE(GET,        "/api/v1/status/nunchi",      MAY_READ, READS, SAME_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_nunchi),
+ROUTE(POST,       "/api/v1/write",              MAY_INGEST, CHANGES, SAME_ORIGIN, LIMIT_INGEST, NO_FLAG, WRITE, ON_INGEST, prometheus_write),
+};
+// clang-format on
+
+const struct route_table prometheus_routes = {rows, sizeof rows / sizeof rows[0]};

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/reply.h"
+
+#include <stdarg.h>
+
+#include "codec/json_writer.h"
+#include "sys/self.h"
+
+enum { STREAM_BYTES = 256 * 1024, COMPRESS_BYTES = 1024, GZIP_LEVEL = 1 };
+
+void reply_begin(struct reply *r, struct call *c, int status, const char *content_type)
+{
+    *r = (struct reply){.call = c, .status = status, .content_type = content_type};
+}
+
+static size_t headers_fill(struct reply *r, struct http_header h[5])
+{
+    const struct call *c = r->call;
+    size_t n = 0;
+    h[n++] = (struct http_header){STR("Content-Type"), str_from_z(r->content_type)};
+    h[n++] = (struct http_header){STR("Cache-Control"), STR("no-store")};
+    if (c->route->cors == ANY_ORIGIN)
+        h[n++] = (struct http_header){STR("Access-Control-Allow-Origin"), c->api->cors_origin};
+    if (r->compress)
+        h[n++] = (struct http_header){STR("Content-Encoding"), STR("gzip")};
+    h[n++] = (struct http_header){STR("Vary"), STR("Accept-Encoding, Origin")};
+    return n;
+}
+
+/* Becomes a stream: the head goes out, the pieces follow. */
+static void start(struct reply *r)
+{
+    struct http_header h[5];
+    r->compress = http_accepts(r->call->req, STR("gzip"));
+    if (r->compress)
+        r->gzip = gzip_deflate_new(GZIP_LEVEL);
+    struct http_response head = {
+        .status = r->status, .headers = h, .headers_n = headers_fill(r, h)};
+    http_stream_start(r->call->req, &head);
+    r->started = true;
+}
+
+static void send_piece(struct reply *r, bool last)
+{
+    str piece = strbuf_str(&r->buf);
+    if (r->gzip) {
+        strbuf_clear(&r->packed);
+        gzip_deflate_push(r->gzip, bytes_from_str(piece), false, &r->packed);
+        if (last)
+            gzip_deflate_finish(r->gzip, &r->packed);
+        piece = strbuf_str(&r->packed);
+    }
+    if (piece.n && !http_stream_write(r->call->req, piece))
+        r->gone = true;
+    strbuf_clear(&r->buf);
+}
+
+bool reply_more(struct reply *r)
+{
+    if (r->gone)
+        return false;
+    if (r->buf.n < STREAM_BYTES)
+        return true;
+    if (!r->started)
+        start(r);
+    send_piece(r, false);
+    return !r->gone;
+}
+
+static void free_buffers(struct reply *r)
+{
+    gzip_deflate_free(r->gzip);
+    strbuf_fini(&r->buf);
+    strbuf_fini(&r->packed);
+}
+
+static void end_stream(struct reply *r, bool complete)
+{
+    if (complete && !r->gone)
+        send_piece(r, true);
+    call_leave(r->call);
+    http_stream_end(r->call->req, complete && !r->gone);
+}
+
+static void end_whole(struct reply *r)
+{
+    struct http_header h[5];
+    r->compress = r->buf.n >= COMPRESS_BYTES && http_accepts(r->call->req, STR("gzip"));
+    if (r->compress)
+        gzip_encode(bytes_from_str(strbuf_str(&r->buf)), GZIP_LEVEL, &r->packed);
+    struct strbuf *body = r->compress ? &r->packed : &r->buf;
+    struct http_response response = {
+        .status = r->status,
+        .headers = h,
+        .headers_n = headers_fill(r, h),
+        .body = strbuf_str(body),
+        .body_owner = HTTP_BODY_HEAP,
+    };
+    if (!body->p)
+        response.body_owner = HTTP_BODY_KEEP;
+    strbuf_take(body);
+    call_leave(r->call);
+    http_respond(r->call->req, &response);
+}
+
+void reply_end(struct reply *r, bool complete)
+{
+    if (r->started)
+        end_stream(r, complete);
+    else
+        end_whole(r);
+    free_buffers(r);
+}
+
+static const struct {
+    int status;
+    const char *type;
+} kinds[] = {
+    [ERR_NONE] = {500, "internal"},        [ERR_INVALID] = {400, "bad_data"},
+    [ERR_EXEC] = {422, "execution"},       [ERR_NOT_FOUND] = {404, "not_found"},
+    [ERR_LIMIT] = {422, "execution"},      [ERR_TIMEOUT] = {503, "timeout"},
+    [ERR_CANCELED] = {503, "canceled"},    [ERR_UNAVAILABLE] = {503, "unavailable"},
+    [ERR_NO_SPACE] = {507, "unavailable"}, [ERR_IO] = {500, "internal"},
+    [ERR_CORRUPT] = {500, "internal"},     [ERR_EXISTS] = {409, "bad_data"},
+    [ERR_DENIED] = {403, "forbidden"},     [ERR_INTERNAL] = {500, "internal"},
+};
+
+/* The message as upstream shows it: the position in front, the hint behind. */
+static void error_text(const struct err *err, struct strbuf *out)
+{
+    if (err->pos.line)
+        strbuf_addf(out, "%u:%u: ", err->pos.line, err->pos.col);
+    strbuf_addz(out, err->msg);
+    if (err->hint[0])
+        strbuf_addf(out, " (hint: %s)", err->hint);
+}
+
+void reply_error(struct call *c, const struct err *err)
+{
+    STRBUF_CLEANUP struct strbuf text = {0};
+    struct reply r;
+    struct json_writer w;
+    error_text(err, &text);
+    reply_begin(&r, c, kinds[err->kind].status, "application/json");
+    w = json_writer(&r.buf);
+    json_open_object(&w);
+    json_put_key(&w, STR("status"));
+    json_put_str(&w, STR("error"));
+    json_put_key(&w, STR("errorType"));
+    json_put_str(&w, str_from_z(kinds[err->kind].type));
+    json_put_key(&w, STR("error"));
+    json_put_str(&w, strbuf_str(&text));
+    json_close_object(&w);
+    reply_end(&r, true);
+}
+
+void reply_text(struct call *c, int status, const char *fmt, ...)
+{
+    struct reply r;
+    va_list ap;
+    reply_begin(&r, c, status, "text/plain; charset=utf-8");
+    va_start(ap, fmt);
+    strbuf_addv(&r.buf, fmt, ap);
+    va_end(ap);
+    reply_end(&r, true);
+}
+
+void reply_empty(struct call *c, int status)
+{
+    struct reply r;
+    reply_begin(&r, c, status, "text/plain; charset=utf-8");
+    reply_end(&r, true);
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From a request to its row: finding it, checking its guards before any body is taken, running its
+ * function in the right place.
+ */
+#include "api/api.h"
+#include "api/reply.h"
+#include "api/tables.h"
+
+static const struct route_table *const all_tables[] = {&admin_routes, &prometheus_routes,
+                                                       &ui_routes};
+enum { TABLES_N = sizeof all_tables / sizeof all_tables[0] };
+static struct route_table tables[TABLES_N];
+
+bool api_init(struct api *api, struct err *err)
+{
+    for (size_t i = 0; i < TABLES_N; i++)
+        tables[i] = *all_tables[i];
+    return route_tables_check(tables, TABLES_N, err);
+}
+
+static struct http_plan refuse(struct http_request *req, int status, const char *text, str extra,
+                               const char *allow)
+{
+    str body = arena_printf(req->arena, "%s%.*s\n", text, STR_ARG(extra));
+    struct http_header *headers = arena_array(req->arena, struct http_header, 2);
+    headers[0] = (struct http_header){STR("Content-Type"), STR("text/plain; charset=utf-8")};
+    size_t n = 1;
+    if (allow)
+        headers[n++] = (struct http_header){STR("Allow"), str_from_z(allow)};
+    return (struct http_plan){
+        .kind = HTTP_PLAN_RESPOND,
+        .response = {.status = status,
+                     .headers = headers,
+                     .headers_n = n,
+                     .body = body,
+                     .body_owner = HTTP_BODY_KEEP},
+    };
+}
+
+static const char *methods_text(struct arena *a, unsigned methods)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {{1 << HTTP_GET, "GET"}, {1 << HTTP_HEAD, "HEAD"}, {POST, "POST"}, {PUT, "PUT"}};
+    str text = STR("OPTIONS");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (methods & names[i].bit)
+            text = arena_printf(a, "%s, %.*s", names[i].name, STR_ARG(text));
+    }
+    return arena_dup(a, text).p;
+}
+
+/* A browser's question before a request of another origin. Only routes that such a page may read
+ * say yes. */
+static struct http_plan preflight(struct api *api, struct http_request *req, unsigned methods,
+                                  bool may)
+{
+    struct http_header *h = arena_array(req->arena, struct http_header, 5);
+    size_t n = 0;
+    const char *allowed = methods_text(req->arena, methods);
+    h[n++] = (struct http_header){STR("Allow"), str_from_z(allowed)};
+    if (may) {
+        h[n++] = (struct http_header){STR("Access-Control-Allow-Origin"), api->cors_origin};
+        h[n++] = (struct http_header){STR("Access-Control-Allow-Methods"), str_from_z(allowed)};
+        h[n++] = (struct http_header){STR("Access-Control-Allow-Headers"),
+                                      STR("Accept, Authorization, Content-Type, Origin")};
+        h[n++] = (struct http_header){STR("Vary"), STR("Origin")};
+    }
+    return (struct http_plan){.kind = HTTP_PLAN_RESPOND,
+                              .response = {.status = 204, .headers = h, .headers_n = n}};
+}
+
+static struct http_plan options(struct api *api, struct http_request *req, unsigned allowed)
+{
+    str segments[CALL_SEGMENTS_MAX];
+    size_t segments_n;
+    unsigned ignored;
+    const struct route *r = NULL;
+    for (int m = 0; m < HTTP_METHODS && !r; m++) {
+        if (allowed & 1U << m)
+            r = route_find(tables, TABLES_N, (enum http_method)m, req->path, req->arena, segments,
+                           &segments_n, &ignored);
+    }
+    return preflight(api, req, allowed, r && r->cors == ANY_ORIGIN);
+}
+
+static bool flag_given(const struct api *api, enum route_flag flag)
+{
+    return flag == NO_FLAG || (flag == FLAG_LIFECYCLE && api->lifecycle);
+}
+
+static bool limit_enter(struct api *api, enum route_limit limit)
+{
+    unsigned before = atomic_fetch_add(&api->inflight[limit], 1);
+    if (limit == UNLIMITED || !api->inflight_max[limit] || before < api->inflight_max[limit])
+        return true;
+    atomic_fetch_sub(&api->inflight[limit], 1);
+    return false;
+}
+
+void call_leave(struct call *c)
+{
+    atomic_fetch_sub(&c->api->inflight[c->route->limit], 1);
+}
+
+static struct http_plan on_head(void *arg, struct http_request *req)
+{
+    struct api *api = arg;
+    struct call *c = arena_new(req->arena, struct call);
+    struct err err;
+    unsigned allowed;
+    c->api = api;
+    c->req = req;
+    c->route = route_find(tables, TABLES_N, req->method, req->path, req->arena, c->segments,
+                          &c->segments_n, &allowed);
+    if (!c->route && req->method == HTTP_OPTIONS && allowed)
+        return options(api, req, allowed);
+    if (!c->route && !allowed)
+        return refuse(req, 404, "not found: ", req->path, NULL);
+    if (!c->route)
+        return refuse(req, 405, "this path does not take the method ", req->method_name,
+                      methods_text(req->arena, allowed));
+    if (c->route->effect == CHANGES && !guard_check(&api->guard, req, &err))
+        return refuse(req, 403, "", arena_dup(req->arena, str_from_z(err.msg)), NULL);
+    if (!flag_given(api, c->route->flag))
+        return refuse(req, 403, "start the server with --web.enable-lifecycle to use this", STR(""),
+                      NULL);
+    req->user = c;
+    return (struct http_plan){
+        .kind = c->route->body_bytes_max ? HTTP_PLAN_BODY : HTTP_PLAN_NO_BODY,
+        .body_max_bytes = c->route->body_bytes_max,
+    };
+}
+
+static bool params_read(struct call *c, struct err *err)
+{
+    str type = http_header_get(c->req, STR("Content-Type"));
+    if (!http_params_add(c->req->query, c->req->arena, &c->params, err))
+        return false;
+    if (!http_media_type_is(type, STR("application/x-www-form-urlencoded")))
+        return true;
+    return http_params_add(str_from_bytes(c->req->body), c->req->arena, &c->params, err);
+}
+
+static void run(void *arg)
+{
+    struct call *c = arg;
+    c->route->run(c);
+}
+
+static int64_t mono_ns(void *arg)
+{
+    struct clock *clock = arg;
+    return clock->mono_ns(clock);
+}
+
+static void cancel(void *arg)
+{
+    struct budget *b = arg;
+    atomic_store(&b->canceled, true);
+}
+
+/* What the query may use, and an end to it when nobody waits any more. */
+static void budget_arm(struct call *c)
+{
+    struct clock *clock = c->api->env->clock;
+    struct budget *b = arena_new(c->req->arena, struct budget);
+    b->mono_ns = mono_ns;
+    b->clock = clock;
+    b->deadline_mono_ns = clock->mono_ns(clock) + c->api->query.timeout_ms * 1000000;
+    b->samples_max = c->api->query.samples_max;
+    c->budget = b;
+    http_on_gone(c->req, cancel, b);
+}
+
+static void on_request(void *arg, struct http_request *req)
+{
+    static const enum pool_class classes[] = {
+        [ON_INGEST] = POOL_INGEST, [ON_QUERY] = POOL_QUERY, [ON_BACKGROUND] = POOL_BACKGROUND};
+    struct api *api = arg;
+    struct call *c = req->user;
+    struct err err;
+    if (!limit_enter(api, c->route->limit)) {
+        http_respond_text(req, 503, "too many requests of this kind under way, try again");
+        return;
+    }
+    if (!params_read(c, &err)) {
+        reply_error(c, &err);
+        return;
+    }
+    if (c->route->where == ON_LOOP) {
+        c->route->run(c);
+        return;
+    }
+    if (c->route->where == ON_QUERY)
+        budget_arm(c);
+    if (!pool_submit(api->pool, classes[c->route->where], run, c)) {
+        err_set(&err, ERR_UNAVAILABLE, "the server has too much to do, try again");
+        reply_error(c, &err);
+    }
+}
+
+struct http_handler api_handler(struct api *api)
+{
+    return (struct http_handler){.arg = api, .on_head = on_head, .on_request = on_request};
+}

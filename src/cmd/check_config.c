@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "conf/conf.h"
+
+enum { KIND, STRICT };
+
+static const struct option_row options[] = {
+    [KIND] = {"kind", OPTION_TEXT, "prometheus|nunchi", NULL,
+              "What the file is. Without it, a file called nunchi.yml is ours and any other is "
+              "Prometheus'."},
+    [STRICT] = {"strict", OPTION_BOOL, NULL, NULL,
+                "Refuse valid keys whose behaviour is not built yet, instead of a warning."},
+};
+
+static bool kind_of(str kind, const char *path, enum conf_kind *out, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    bool ours = str_starts(str_from_z(slash ? slash + 1 : path), STR("nunchi."));
+    if (!kind.n)
+        *out = ours ? CONF_KIND_NUNCHI : CONF_KIND_PROMETHEUS;
+    else if (str_eqz(kind, "nunchi"))
+        *out = CONF_KIND_NUNCHI;
+    else if (str_eqz(kind, "prometheus"))
+        *out = CONF_KIND_PROMETHEUS;
+    else
+        return err_set(err, ERR_INVALID, "--kind is \"%.*s\", expected prometheus or nunchi",
+                       STR_ARG(kind));
+    return true;
+}
+
+static int run(const struct command *self, const struct option_value *values, char **args,
+               size_t args_n)
+{
+    struct err err;
+    bool ok = true;
+    if (!args_n) {
+        err_set(&err, ERR_INVALID, "no file to check");
+        err_hint(&err, "nunchi check config FILE");
+        return cmd_fail(&err);
+    }
+    for (size_t i = 0; i < args_n; i++) {
+        STRBUF_CLEANUP struct strbuf report = {0};
+        enum conf_kind kind;
+        if (!kind_of(values[KIND].text, args[i], &kind, &err))
+            return cmd_fail(&err);
+        bool good = conf_check(args[i], kind, values[STRICT].on, &report);
+        fputs(report.p ? report.p : "", good ? stdout : stderr);
+        ok = ok && good;
+    }
+    return ok ? 0 : 1;
+}
+
+const struct command cmd_check_config = {
+    .name = "check config",
+    .args = "FILE...",
+    .summary = "validate configuration files",
+    .text =
+        "Reads each file as the server would and prints every error with its place in the file. "
+        "Exits with 1\nwhen a file could not be used.",
+    .options = options,
+    .options_n = sizeof options / sizeof options[0],
+    .run = run,
+};

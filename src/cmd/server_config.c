@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Loading both configuration files of the server, all or nothing. */
+#include "base/mem.h"
+#include "cmd/server_int.h"
+
+static bool load_nunchi(struct server_config *c, const char *path, bool strict)
+{
+    struct conf_input in = {.path = path, .strict = strict};
+    c->nunchi = path ? conf_load_nunchi(&in, c->diags) : conf_nunchi_default();
+    return c->nunchi != NULL;
+}
+
+static bool load_metrics(struct server_config *c, const char *path, bool strict)
+{
+    struct conf_input in = {.path = path, .strict = strict};
+    if (!path && c->nunchi->metrics) {
+        c->metrics = c->nunchi->metrics;
+        return true;
+    }
+    c->own = path ? conf_load_prometheus(&in, c->diags) : conf_default();
+    c->metrics = c->own;
+    return c->own != NULL;
+}
+
+struct server_config *server_config_load(const char *config_file, const char *nunchi_file,
+                                         bool strict, struct strbuf *report)
+{
+    struct server_config *c = mem_new(struct server_config);
+    atomic_init(&c->refs, 1);
+    c->diags = conf_diags_new();
+    bool ok = load_nunchi(c, nunchi_file, strict);
+    bool twice = ok && config_file && c->nunchi->metrics;
+    ok = ok && !twice && load_metrics(c, config_file, strict);
+    conf_diags_print(c->diags, report);
+    if (twice)
+        strbuf_addf(report,
+                    "error: both --config.file and `metrics` in %s say what to scrape\n"
+                    "hint: leave one of them out\n",
+                    nunchi_file);
+    if (!ok) {
+        server_config_unref(c);
+        return NULL;
+    }
+    c->shown.yaml = c->metrics->yaml;
+    c->shown.diags = c->diags;
+    return c;
+}
+
+void server_config_unref(void *config)
+{
+    struct server_config *c = config;
+    if (atomic_fetch_sub(&c->refs, 1) != 1)
+        return;
+    if (c->nunchi)
+        conf_nunchi_free(c->nunchi);
+    if (c->own)
+        conf_free(c->own);
+    conf_diags_free(c->diags);
+    free(c);
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Flags of `nunchi server`; the names are Prometheus' where they mean the same. */
+#include "base/num.h"
+#include "cmd/server_int.h"
+#include "sys/process.h"
+
+// clang-format off
+const struct option_row server_options[SERVER_FLAGS] = {
+[FLAG_CONFIG_FILE] = {"config.file", OPTION_TEXT, "FILE", NULL, "A prometheus.yml to run."},
+[FLAG_CONFIG] = {"config", OPTION_TEXT, "FILE", NULL, "A nunchi.yml: what Prometheus' files have no place for."},
+[FLAG_STORAGE_PATH] = {"storage.path", OPTION_TEXT, "DIR", "data", "Where everything is stored."},
+[FLAG_STORAGE_TSDB_PATH] = {"storage.tsdb.path", OPTION_TEXT, "DIR", NULL, "The same, under Prometheus' name."},
+[FLAG_RETENTION_TIME] = {"storage.tsdb.retention.time", OPTION_TEXT, "DURATION", "15d", "How long samples are kept; 0 is for ever."},
+[FLAG_DURABILITY] = {"storage.durability", OPTION_TEXT, "durable|fast", "durable", "When a write is acknowledged: once it is on stable storage, or at once with a sync each second."},
+[FLAG_MEMORY] = {"storage.memory", OPTION_TEXT, "SIZE", NULL, "Memory for recent samples; near it new series are refused. Default: a quarter of the machine's."},
+[FLAG_LISTEN] = {"web.listen-address", OPTION_LIST, "HOST:PORT", "127.0.0.1:9090", "Where to listen."},
+[FLAG_EXTERNAL_URL] = {"web.external-url", OPTION_TEXT, "URL", NULL, "The URL under which others reach this server."},
+[FLAG_LIFECYCLE_ON] = {"web.enable-lifecycle", OPTION_BOOL, NULL, NULL, "Allow a reload by POST /-/reload."},
+[FLAG_REMOTE_WRITE_RECEIVER] = {"web.enable-remote-write-receiver", OPTION_BOOL, NULL, "true", "Accept remote write. It always is; the flag is taken for Prometheus' sake."},
+[FLAG_CORS] = {"web.cors.origin", OPTION_TEXT, "ORIGIN", "*", "Which origin may read the API from a web page."},
+[FLAG_MAX_CONNECTIONS] = {"web.max-connections", OPTION_TEXT, "N", "20000", "Connections a listen address takes."},
+[FLAG_QUERY_TIMEOUT] = {"query.timeout", OPTION_TEXT, "DURATION", "2m", "How long a query may take."},
+[FLAG_QUERY_CONCURRENCY] = {"query.max-concurrency", OPTION_TEXT, "N", "20", "Queries under way at once; the next ones wait."},
+[FLAG_QUERY_SAMPLES] = {"query.max-samples", OPTION_TEXT, "N", "50000000", "Samples a query may load."},
+[FLAG_QUERY_LOOKBACK] = {"query.lookback-delta", OPTION_TEXT, "DURATION", "5m", "How far back an instant selector looks for a sample."},
+[FLAG_WATCH_HOST] = {"watch.host", OPTION_BOOL, NULL, NULL, "Watch this host and this process. On when no configuration file is given."},
+[FLAG_WATCH_INTERVAL] = {"watch.interval", OPTION_TEXT, "DURATION", "5s", "How often."},
+[FLAG_INSECURE] = {"insecure", OPTION_BOOL, NULL, NULL, "Listen on addresses that others can reach although nobody has to log in."},
+[FLAG_STRICT] = {"strict", OPTION_BOOL, NULL, NULL, "Refuse valid configuration keys whose behaviour is not built yet, instead of a warning."},
+[FLAG_LOG_LEVEL] = {"log.level", OPTION_TEXT, "debug|info|warn|error", "info", "Least severe messages to print."},
+[FLAG_LOG_FORMAT] = {"log.format", OPTION_TEXT, "logfmt|json", "logfmt", "Plain lines or JSON."},
+};
+// clang-format on
+
+static bool flag_error(struct err *err, enum server_flag f)
+{
+    return err_wrap(err, "--%s", server_options[f].name);
+}
+
+static bool read_duration(const struct option_value *values, enum server_flag f, int64_t file_ms,
+                          int64_t *out, struct err *err)
+{
+    if (!values[f].given && file_ms) {
+        *out = file_ms;
+        return true;
+    }
+    return duration_parse(values[f].text, out, err) || flag_error(err, f);
+}
+
+static bool read_count(const struct option_value *values, enum server_flag f, int64_t from_file,
+                       uint64_t *out, struct err *err)
+{
+    if (!values[f].given && from_file) {
+        *out = (uint64_t)from_file;
+        return true;
+    }
+    if (u64_parse(values[f].text, out) && *out)
+        return true;
+    err_set(err, ERR_INVALID, "\"%.*s\" is no count above 0", STR_ARG(values[f].text));
+    return flag_error(err, f);
+}
+
+/* Which of two words, or an error that names both. */
+static bool read_choice(const struct option_value *values, enum server_flag f,
+                        const char *const *words, size_t n, int *out, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_eqz(values[f].text, words[i])) {
+            *out = (int)i;
+            return true;
+        }
+    }
+    err_set(err, ERR_INVALID, "is \"%.*s\", expected %s", STR_ARG(values[f].text),
+            server_options[f].arg);
+    return flag_error(err, f);
+}
+
+static bool read_memory(const struct option_value *values, uint64_t from_file, uint64_t *out,
+                        struct err *err)
+{
+    if (values[FLAG_MEMORY].given)
+        return size_parse(values[FLAG_MEMORY].text, out, err) || flag_error(err, FLAG_MEMORY);
+    *out = from_file ? from_file : process_machine_memory_bytes() / 4;
+    return true;
+}
+
+static const char *text_or_null(const struct option_value *v)
+{
+    return v->given && v->text.n ? v->text.p : NULL;
+}
+
+static void read_listen(const struct option_value *v, const struct nunchi_config *file,
+                        struct server_settings *out)
+{
+    size_t n = v->given ? v->list_n : 1;
+    out->listen = arena_array(&out->arena, const char *, n);
+    out->listen_n = n;
+    if (!v->given)
+        out->listen[0] = arena_dup(&out->arena, file->listen.n ? file->listen : v->text).p;
+    for (size_t i = 0; v->given && i < n; i++)
+        out->listen[i] = v->list[i].p;
+}
+
+static void show_flags(const struct option_value *values, struct server_settings *out)
+{
+    out->flags = arena_array(&out->arena, struct api_setting, SERVER_FLAGS);
+    out->flags_n = SERVER_FLAGS;
+    for (size_t i = 0; i < SERVER_FLAGS; i++) {
+        str value = values[i].text;
+        if (server_options[i].kind == OPTION_BOOL)
+            value = values[i].on ? STR("true") : STR("false");
+        out->flags[i] = (struct api_setting){str_from_z(server_options[i].name), value, STR("")};
+    }
+    STRBUF_CLEANUP struct strbuf listen = {0};
+    for (size_t i = 0; i < out->listen_n; i++)
+        strbuf_addf(&listen, "%s%s", i ? "," : "", out->listen[i]);
+    out->flags[FLAG_LISTEN].value = arena_dup(&out->arena, strbuf_str(&listen));
+    out->flags[FLAG_STORAGE_PATH].value = str_from_z(out->storage_path);
+    out->flags[FLAG_WATCH_HOST].value = out->watch_host ? STR("true") : STR("false");
+}
+
+static void read_paths(const struct option_value *values, const struct nunchi_config *file,
+                       struct server_settings *out)
+{
+    out->config_file = text_or_null(&values[FLAG_CONFIG_FILE]);
+    out->nunchi_file = text_or_null(&values[FLAG_CONFIG]);
+    out->storage_path = text_or_null(&values[FLAG_STORAGE_PATH]);
+    if (!out->storage_path)
+        out->storage_path = text_or_null(&values[FLAG_STORAGE_TSDB_PATH]);
+    if (!out->storage_path)
+        out->storage_path =
+            file->storage.path.n ? arena_dup(&out->arena, file->storage.path).p : "data";
+}
+
+static bool read_storage(const struct option_value *values, const struct nunchi_config *file,
+                         struct server_settings *out, struct err *err)
+{
+    static const char *const kinds[] = {"durable", "fast"};
+    int kind;
+    if (!read_duration(values, FLAG_RETENTION_TIME, file->storage.retention_ms, &out->retention_ms,
+                       err) ||
+        !read_memory(values, file->storage.memory_bytes, &out->memory_bytes, err) ||
+        !read_choice(values, FLAG_DURABILITY, kinds, 2, &kind, err))
+        return false;
+    if (!values[FLAG_DURABILITY].given)
+        kind = file->storage.durability == CONF_FAST;
+    out->durable = kind == 0;
+    return true;
+}
+
+static bool read_query(const struct option_value *values, const struct nunchi_config *file,
+                       struct server_settings *out, struct err *err)
+{
+    return read_duration(values, FLAG_QUERY_TIMEOUT, file->limits.query_timeout_ms,
+                         &out->query_timeout_ms, err) &&
+           read_duration(values, FLAG_QUERY_LOOKBACK, file->limits.query_lookback_ms,
+                         &out->query_lookback_ms, err) &&
+           read_count(values, FLAG_QUERY_SAMPLES, file->limits.query_samples, &out->query_samples,
+                      err) &&
+           read_count(values, FLAG_QUERY_CONCURRENCY, file->limits.query_concurrency,
+                      &out->query_concurrency, err);
+}
+
+bool server_settings_read(const struct option_value *values, const struct nunchi_config *file,
+                          struct server_settings *out, struct err *err)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    static const char *const formats[] = {"logfmt", "json"};
+    int format;
+    *out = (struct server_settings){0};
+    arena_init(&out->arena, 0);
+    read_paths(values, file, out);
+    if (!read_storage(values, file, out, err) || !read_query(values, file, out, err) ||
+        !read_duration(values, FLAG_WATCH_INTERVAL, 0, &out->watch_interval_ms, err) ||
+        !read_count(values, FLAG_MAX_CONNECTIONS, 0, &out->connections_max, err) ||
+        !read_choice(values, FLAG_LOG_LEVEL, levels, 4, &out->log_level, err) ||
+        !read_choice(values, FLAG_LOG_FORMAT, formats, 2, &format, err))
+        return false;
+    if (out->watch_interval_ms < 100) {
+        err_set(err, ERR_INVALID, "must be 100ms at least");
+        return flag_error(err, FLAG_WATCH_INTERVAL);
+    }
+    out->log_json = format == 1;
+    out->lifecycle = values[FLAG_LIFECYCLE_ON].on;
+    out->insecure = values[FLAG_INSECURE].on;
+    out->strict = values[FLAG_STRICT].on;
+    out->external_url = values[FLAG_EXTERNAL_URL].text;
+    out->cors_origin = values[FLAG_CORS].text;
+    out->series_per_target = file->limits.series_per_target;
+    out->watch_host = values[FLAG_WATCH_HOST].given ? values[FLAG_WATCH_HOST].on
+                                                    : !out->config_file && !file->metrics;
+    read_listen(&values[FLAG_LISTEN], file, out);
+    show_flags(values, out);
+    return true;
+}
+
+void server_settings_fini(struct server_settings *s)
+{
+    arena_fini(&s->arena);
+}
+
+static bool is_loopback(str address)
+{
+    return str_starts(address, STR("127.")) || str_starts(address, STR("localhost:")) ||
+           str_starts(address, STR("[::1]:"));
+}
+
+bool server_listen_check(const struct server_settings *s, struct err *err)
+{
+    for (size_t i = 0; i < s->listen_n && !s->insecure; i++) {
+        if (is_loopback(str_from_z(s->listen[i])))
+            continue;
+        err_set(
+            err, ERR_DENIED,
+            "listening on %s would let anybody who reaches it read and write without logging in",
+            s->listen[i]);
+        return err_hint(err, "listen on 127.0.0.1 behind a proxy that authenticates, or say "
+                             "--insecure");
+    }
+    return true;
+}

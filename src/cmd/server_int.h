@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the files of `nunchi server` share: its flags, its settings, its parts. */
+#ifndef CMD_SERVER_INT_H
+#define CMD_SERVER_INT_H
+
+#include "api/api.h"
+#include "cmd/cmd.h"
+#include "conf/conf.h"
+
+/* Rows of the table of flags, in its order. */
+enum server_flag {
+    FLAG_CONFIG_FILE,
+    FLAG_CONFIG,
+    FLAG_STORAGE_PATH,
+    FLAG_STORAGE_TSDB_PATH,
+    FLAG_RETENTION_TIME,
+    FLAG_DURABILITY,
+    FLAG_MEMORY,
+    FLAG_LISTEN,
+    FLAG_EXTERNAL_URL,
+    FLAG_LIFECYCLE_ON,
+    FLAG_REMOTE_WRITE_RECEIVER,
+    FLAG_CORS,
+    FLAG_MAX_CONNECTIONS,
+    FLAG_QUERY_TIMEOUT,
+    FLAG_QUERY_CONCURRENCY,
+    FLAG_QUERY_SAMPLES,
+    FLAG_QUERY_LOOKBACK,
+    FLAG_WATCH_HOST,
+    FLAG_WATCH_INTERVAL,
+    FLAG_INSECURE,
+    FLAG_STRICT,
+    FLAG_LOG_LEVEL,
+    FLAG_LOG_FORMAT,
+    SERVER_FLAGS,
+};
+
+extern const struct option_row server_options[SERVER_FLAGS];
+
+/* Flags and nunchi.yml together: a flag that was given wins. Views live as long as `arena`. */
+struct server_settings {
+    struct arena arena;
+    const char *config_file, *nunchi_file; /* NULL: none */
+    const char *storage_path;
+    int64_t retention_ms;
+    bool durable, lifecycle, watch_host, insecure, strict, log_json;
+    int log_level;
+    uint64_t memory_bytes;
+    const char **listen;
+    size_t listen_n;
+    str external_url, cors_origin;
+    int64_t query_timeout_ms, query_lookback_ms, watch_interval_ms;
+    uint64_t query_samples, query_concurrency, connections_max;
+    int64_t series_per_target;
+    struct api_setting *flags; /* as the status page shows them */
+    size_t flags_n;
+};
+
+/* Reads the flags over what `file` says (never NULL). Errors name the flag. */
+bool server_settings_read(const struct option_value *values, const struct nunchi_config *file,
+                          struct server_settings *out, struct err *err);
+void server_settings_fini(struct server_settings *s);
+/* An address that others can reach needs --insecure. */
+bool server_listen_check(const struct server_settings *s, struct err *err);
+
+/*
+ * The configuration in force. Immutable once loaded; freed when the scraper and the last reader of
+ * the status page let go.
+ */
+struct server_config {
+    _Atomic unsigned refs;
+    struct nunchi_config *nunchi;
+    struct prom_config *own;           /* loaded from --config.file, or the default */
+    const struct prom_config *metrics; /* what is in force: own, or that of nunchi.yml */
+    struct conf_diags *diags;
+    struct api_config shown;
+};
+
+/* NULL when a file was refused; `report` gets everything that is wrong or worth a warning. */
+struct server_config *server_config_load(const char *config_file, const char *nunchi_file,
+                                         bool strict, struct strbuf *report);
+void server_config_unref(void *config);
+
+#endif
