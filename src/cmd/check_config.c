@@ -42,7 +42,7 @@ static int run(const struct command *self, const struct option_value *values, ch
     }
     for (size_t i = 0; i < args_n; i++) {
         STRBUF_CLEANUP struct strbuf report = {0};
-        enum conf_kind kind;
+        enum conf_kind kind = CONF_KIND_PROMETHEUS;
         if (!kind_of(values[KIND].text, args[i], &kind, &err))
             return cmd_fail(&err);
         bool good = conf_check(args[i], kind, values[STRICT].on, &report);

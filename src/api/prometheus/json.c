@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Pieces of JSON that every answer of this API has. */
-#include <stdio.h>
-
 #include "api/prometheus/prometheus_int.h"
 #include "codec/date.h"
 
@@ -32,19 +30,14 @@ void json_labels(struct json_writer *w, struct labels ls)
 
 void json_time(struct json_writer *w, ts_ms t)
 {
-    char text[32];
-    uint64_t ms = t < 0 ? 0 - (uint64_t)t : (uint64_t)t;
-    int n =
-        snprintf(text, sizeof text, "%s%llu", t < 0 ? "-" : "", (unsigned long long)(ms / 1000));
-    if (ms % 1000)
-        n += snprintf(text + n, sizeof text - (size_t)n, ".%03d", (int)(ms % 1000));
-    json_put_raw(w, str_of(text, (size_t)n));
+    char text[DATE_TEXT_MAX];
+    json_put_raw(w, str_of(text, date_format_seconds(t, text)));
 }
 
 void json_rfc3339(struct json_writer *w, ts_ms t)
 {
     char text[DATE_TEXT_MAX];
-    json_put_str(w, str_of(text, date_format_rfc3339(t, text)));
+    json_put_str(w, str_of(text, date_format(t, text)));
 }
 
 void json_pair(struct json_writer *w, const char *key, str value)

@@ -21,7 +21,7 @@ bool param_time(const struct call *c, str name, ts_ms fallback, ts_ms *out, stru
         *out = fallback;
         return true;
     }
-    return date_parse_api(text, out, err) || bad_param(err, name);
+    return date_parse_param(text, out, err) || bad_param(err, name);
 }
 
 bool param_time_required(const struct call *c, str name, ts_ms *out, struct err *err)

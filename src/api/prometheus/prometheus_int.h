@@ -37,7 +37,7 @@ void success_end(struct reply *r, struct json_writer *w);
 void json_labels(struct json_writer *w, struct labels ls);
 /* Unix seconds, three decimals when there is a fraction. */
 void json_time(struct json_writer *w, ts_ms t);
-/* "2026-03-01T10:00:00.123Z" */
+/* RFC 3339, UTC */
 void json_rfc3339(struct json_writer *w, ts_ms t);
 /* name: text */
 void json_pair(struct json_writer *w, const char *key, str value);
