@@ -8,6 +8,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ struct io_thread {
 
 struct server {
     struct server_settings settings;
-    struct server_config *config; /* in force; guarded by being changed on the main loop only */
+    bool configured; /* a configuration is in force */
     char hostname[256];
     struct env env;
     struct loop *main_loop;
@@ -155,6 +156,12 @@ static void publish_config(struct server *s, struct server_config *c)
     self_set(SELF_CONFIG_RELOAD_SECONDS, c->shown.loaded_at / 1000);
 }
 
+/* The status page's hold on a configuration. */
+static void drop_shown(void *shown)
+{
+    server_config_unref((char *)shown - offsetof(struct server_config, shown));
+}
+
 /* Puts a loaded configuration into force; takes the caller's reference when it succeeds. Main loop.
  */
 static bool apply_config(struct server *s, struct server_config *c, struct err *err)
@@ -165,8 +172,8 @@ static bool apply_config(struct server *s, struct server_config *c, struct err *
         return false;
     }
     publish_config(s, c);
-    snap_publish(&s->api.config, c, server_config_unref);
-    s->config = c;
+    snap_publish(&s->api.config, &c->shown, drop_shown);
+    s->configured = true;
     return true;
 }
 
@@ -489,6 +496,8 @@ static int serve(struct server *s, struct server_config *config)
         loop_run(s->main_loop);
         diag(DIAG_INFO, "server", "stopped");
     }
+    if (!s->configured)
+        server_config_unref(config);
     finish(s);
     return ok ? 0 : cmd_fail(&err);
 }
@@ -521,6 +530,7 @@ static int run(const struct command *self, const struct option_value *values, ch
         process_hostname(s->hostname, sizeof s->hostname);
         code = serve(s, config);
     } else {
+        server_config_unref(config);
         code = cmd_fail(&err);
     }
     server_settings_fini(&s->settings);

@@ -138,7 +138,8 @@ def a_reload_takes_all_or_nothing():
             write("scrape_configs:\n" + job("two", exporter.port) + "- job_nam: x\n")
             reply = s.post("/-/reload")
             assert reply.status == 400, reply.text
-            assert f"{path}:8:3: error:" in reply.text and 'did you mean "job_name"?' in reply.text
+            for words in (f"{path}:7:3: error:", "did you mean \"job_name\"?"):
+                assert words in reply.text, reply.text
             assert s.get("/api/v1/scrape_pools").json["data"]["scrapePools"] == ["one"]
             assert s.query("nunchi_config_last_reload_successful") == []
             write("scrape_configs:\n" + job("two", exporter.port))
