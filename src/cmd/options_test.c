@@ -36,15 +36,15 @@ static void reads_every_form(void **state)
     struct option_value v[TESTS_N(rows)] = {0};
     struct err err;
     size_t args_n;
-    char *argv[] = {(char *)"--config.file=b.yml",
-                    (char *)"--web.listen-address",
-                    (char *)":1",
-                    (char *)"--web.listen-address=:2",
-                    (char *)"--web.enable",
-                    (char *)"--no-cache",
-                    (char *)"file",
-                    (char *)"--",
-                    (char *)"--not-a-flag",
+    char *argv[] = {(char[]){"--config.file=b.yml"},
+                    (char[]){"--web.listen-address"},
+                    (char[]){":1"},
+                    (char[]){"--web.listen-address=:2"},
+                    (char[]){"--web.enable"},
+                    (char[]){"--no-cache"},
+                    (char[]){"file"},
+                    (char[]){"--"},
+                    (char[]){"--not-a-flag"},
                     NULL};
     arena_init(&a, 0);
     assert_true(parse(argv, v, &a, &args_n, &err));
