@@ -5,6 +5,7 @@
  * leaves a window once however many steps there are.
  */
 #include "promql/eval_int.h"
+#include "sys/pool.h"
 
 /* Scalar arguments, one row each, in order; what is not a scalar is skipped. */
 static bool scalar_args(struct eval *ev, const struct node *n, const struct grid *g, double **out,
@@ -128,9 +129,9 @@ static bool scratch_for(struct over_range *o, size_t n, struct err *err)
     return o->scratch != NULL;
 }
 
-static void each_window(struct over_range *o, const struct range_series *s)
+static void each_window(struct over_range *o, const struct range_series *s, size_t from, size_t to)
 {
-    for (size_t i = 0; i < o->grid->n; i++) {
+    for (size_t i = from; i < to; i++) {
         size_t lo = o->lo[i], hi = o->hi[i];
         ts_ms end = o->windows.end[i];
         o->out[i] = absent();
@@ -149,6 +150,44 @@ static void each_window(struct over_range *o, const struct range_series *s)
         if (o->fn->window(&w, &v))
             o->out[i] = v;
     }
+}
+
+/* The steps whose windows together are a few milliseconds of work. */
+static size_t morsel_end(const struct over_range *o, size_t from)
+{
+    enum { SAMPLES = 1 << 18 };
+    size_t work = 0, to = from;
+    do
+        work += o->hi[to] - o->lo[to] + 1;
+    while (++to < o->grid->n && work < SAMPLES);
+    return to;
+}
+
+/* Long windows over many steps are worked on in pieces, so that a query can be cancelled and gives
+ * way to others inside one series too. */
+static bool evaluate_windows(struct over_range *o, const struct range_series *s, struct err *err)
+{
+    for (size_t from = 0, to; from < o->grid->n; from = to) {
+        to = morsel_end(o, from);
+        if (from && !budget_use(o->ev->q->budget, 0, err))
+            return false;
+        if (from)
+            pool_yield();
+        if (!o->fn->row) {
+            each_window(o, s, from, to);
+            continue;
+        }
+        struct range_row in = {.t = s->t,
+                               .v = s->v,
+                               .n = s->n,
+                               .steps = to - from,
+                               .lo = o->lo + from,
+                               .hi = o->hi + from,
+                               .end = o->windows.end + from,
+                               .range_ms = o->windows.range_ms};
+        o->fn->row(&in, o->out + from);
+    }
+    return true;
 }
 
 static bool any_value(const double *v, size_t n)
@@ -196,13 +235,8 @@ static bool range_put(void *ctx, const struct range_series *s, struct err *err)
     if (!scratch_for(o, s->n, err))
         return false;
     o->ev->stats.samples_total += find_windows(o, s);
-    if (o->fn->row) {
-        struct range_row in = {s->t,  s->v,  s->n,           o->grid->n,
-                               o->lo, o->hi, o->windows.end, o->windows.range_ms};
-        o->fn->row(&in, o->out);
-    } else {
-        each_window(o, s);
-    }
+    if (!evaluate_windows(o, s, err))
+        return false;
     if (!any_value(o->out, o->grid->n))
         return true;
     if (o->fn->flags & FN_COUNTER)

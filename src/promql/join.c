@@ -106,6 +106,8 @@ static bool check_one_side(struct join *j, size_t group, struct err *err)
         return true;
     for (size_t k = 0; k < j->grid->n; k++) {
         const struct row *seen = NULL;
+        if (!budget_use(j->ev->q->budget, 0, err))
+            return false;
         for (uint32_t i = from; i < to && j->many.any[k]; i++) {
             const struct row *r = &s->rows.at[s->order[i]];
             if (is_absent(r->v[k]))
@@ -264,12 +266,15 @@ static bool join_group(struct join *j, size_t group, bool *gaps, struct err *err
         return false;
     bool fill = j->match->fill_left_set || j->match->fill_right_set;
     bool track = many_end - many > 1 || fill;
-    for (; many < many_end; many++)
+    for (; many < many_end; many++) {
+        if (!budget_use(j->ev->q->budget, 0, err))
+            return false;
         for (uint32_t one = j->one.start[group]; one < j->one.start[group + 1]; one++) {
             struct pair p = {side_row(&j->many, many), side_row(&j->one, one), 0, NULL};
             if (!join_pair(j, group, &p, track, err))
                 return false;
         }
+    }
     return (!fill || join_fill(j, group, gaps, err)) && budget_use(j->ev->q->budget, 0, err) &&
            eval_memory(j->ev, err);
 }

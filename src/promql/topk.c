@@ -236,6 +236,8 @@ bool eval_quantile(struct eval *ev, const struct node *n, const struct grid *g,
     for (size_t group = 0; group < m.groups_n; group++) {
         for (size_t step = 0; step < g->n; step++) {
             size_t count = 0;
+            if (!budget_use(ev->q->budget, 0, err))
+                return false;
             for (uint32_t k = m.start[group]; k < m.start[group + 1]; k++) {
                 double v = m.rows.at[m.order[k]].v[step];
                 if (!is_absent(v))
@@ -244,7 +246,7 @@ bool eval_quantile(struct eval *ev, const struct node *n, const struct grid *g,
             out[step] = count ? quantile_of(m.param[step], values, count) : absent();
         }
         struct row r = {m.labels[group], m.drop_name[group], out};
-        if (!budget_use(ev->q->budget, 0, err) || !sink->put(sink->ctx, &r, err))
+        if (!sink->put(sink->ctx, &r, err))
             return false;
     }
     return true;
