@@ -441,13 +441,23 @@ static struct wal *wal_new(const struct wal_options *o)
     return w;
 }
 
+/* The directory and its name, durable before anything in it is. */
+static bool make_dir(struct disk *d, str dir, struct err *err)
+{
+    size_t n = dir.n;
+    while (n > 0 && dir.p[n - 1] != '/')
+        n--;
+    str parent = n > 0 ? str_sub(dir, 0, n - 1) : STR(".");
+    return d->ops->mkdir(d, dir, err) && d->ops->sync_dir(d, parent, err);
+}
+
 struct wal *wal_open(const struct wal_options *o, uint64_t from,
                      bool (*fn)(void *arg, const struct wal_record *r, struct err *err), void *arg,
                      struct wal_recovery *report, struct err *err)
 {
     struct wal_tail tail = {0};
     *report = (struct wal_recovery){0};
-    if (!o->env->disk->ops->mkdir(o->env->disk, o->dir, err) ||
+    if (!make_dir(o->env->disk, o->dir, err) ||
         !wal_scan(o, from, fn, arg, report, &tail, err)) {
         vec_fini(&tail.files);
         return NULL;

@@ -55,6 +55,9 @@ struct wal_record {
     uint64_t segment; /* sequence number of its segment */
     uint64_t epoch;   /* the process run that wrote it: its first segment */
     uint8_t type;
+    /* Behind a hole in a segment whose end is not known: it may never have been acknowledged, and
+     * what it depends on may be in the hole. */
+    bool doubtful;
     bytes payload; /* valid during the call */
 };
 

@@ -23,6 +23,7 @@ struct segment {
     struct wal_header h;
     uint64_t bound;     /* acknowledged up to here; 0: unknown */
     uint64_t bound_lsn; /* lsn after the last acknowledged */
+    bool has_hole;      /* something before the current record could not be read */
 };
 
 struct scan {
@@ -127,6 +128,7 @@ static bool deliver(struct scan *s, const struct segment *g, const struct wal_fr
                            .segment = g->seq,
                            .epoch = g->has_header ? g->h.epoch : g->seq | 1ULL << 63,
                            .type = f->type,
+                           .doubtful = g->has_hole && !g->bound,
                            .payload = {payload, f->n}};
     s->report->records++;
     s->report->bytes += wal_frame_span(f->n);
@@ -162,6 +164,7 @@ static bool read_records(struct scan *s, struct segment *g, uint64_t *end, uint6
         if (r == FOUND_NOTHING) {
             r = look_for(s, g, &off, &f, &payload);
             s->report->damaged_places += r == FOUND;
+            g->has_hole = true;
         }
         if (r == FOUND_ERROR)
             return false;

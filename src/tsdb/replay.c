@@ -87,6 +87,46 @@ static bool sample(void *arg, uint64_t number, ts_ms t, double v)
     return true;
 }
 
+/* Counts what a doubtful record could not give to any series. */
+struct probe {
+    struct replay *r;
+    uint64_t orphans;
+};
+
+static bool probe_define(void *arg, uint64_t number, struct labels ls)
+{
+    return define(((struct probe *)arg)->r, number, ls);
+}
+
+static bool probe_sample(void *arg, uint64_t number, ts_ms t, double v)
+{
+    struct probe *p = arg;
+    p->orphans += series_of(p->r, number) == NULL;
+    return true;
+}
+
+static bool probe_metadata(void *arg, const struct metadata *m)
+{
+    return true;
+}
+
+/*
+ * A record behind a hole was most likely never acknowledged, and then its batch must come whole or
+ * not at all; no later segment of its epoch can define what it lacks.
+ */
+static bool is_whole(struct replay *r, const struct wal_record *w)
+{
+    struct probe p = {.r = r};
+    struct record_visitor v = {probe_define, probe_sample, probe_metadata, &p};
+    if (!w->doubtful)
+        return true;
+    bool ok = record_decode(w->payload, &r->arena, &v);
+    arena_reset(&r->arena);
+    for (uint64_t i = 0; ok && i < p.orphans; i++)
+        count_orphan(r, w->lsn);
+    return ok && p.orphans == 0;
+}
+
 static bool metadata(void *arg, const struct metadata *m)
 {
     db_metadata_put(((struct replay *)arg)->db, m);
@@ -129,7 +169,7 @@ bool replay_record(void *arg, const struct wal_record *w, struct err *err)
                        "WAL record %" PRIu64 " is of type %u, which this program "
                        "does not know",
                        w->lsn, w->type);
-    if (!record_decode(w->payload, &r->arena, &v))
+    if (is_whole(r, w) && !record_decode(w->payload, &r->arena, &v))
         r->report->wal_damaged++;
     arena_reset(&r->arena);
     r->report->wal_records += w->lsn >= r->covered;
