@@ -457,8 +457,7 @@ struct wal *wal_open(const struct wal_options *o, uint64_t from,
 {
     struct wal_tail tail = {0};
     *report = (struct wal_recovery){0};
-    if (!make_dir(o->env->disk, o->dir, err) ||
-        !wal_scan(o, from, fn, arg, report, &tail, err)) {
+    if (!make_dir(o->env->disk, o->dir, err) || !wal_scan(o, from, fn, arg, report, &tail, err)) {
         vec_fini(&tail.files);
         return NULL;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The engine and the disk: power cuts, errors at the N-th call, full disks, flipped bits, cut files.
+ * The engine and the disk: power cuts, errors at the N-th call, full disks, flipped bits, cut
+ * files.
  *
  * Every batch has times of its own, so that each sample read back tells which batch it came from:
  * batches that were acknowledged must be there whole, others whole or not at all, and no sample may
@@ -176,8 +177,8 @@ static void check_whole(struct world *w, struct tsdb *db)
     assert_int_equal(f.errors, 0);
     for (size_t i = 0; i < w->n; i++) {
         if (w->w[i].out.ok && per_batch[i] != w->w[i].n)
-            fail_msg("batch %zu of %zu, acknowledged: %zu of %zu samples, stored %zu dup %zu", i, w->n, per_batch[i],
-                     w->w[i].n, w->w[i].out.result.stored, w->w[i].out.result.duplicate);
+            fail_msg("batch %zu of %zu was acknowledged: %zu of %zu samples are there", i, w->n,
+                     per_batch[i], w->w[i].n);
         else
             assert_true(per_batch[i] == 0 || per_batch[i] == w->w[i].n);
     }
@@ -261,7 +262,7 @@ static bool live_with_fault(enum sim_fault_kind kind, uint64_t nth, uint64_t tim
         sim_process_ended(w.sim);
         assert_true(open_world(&w));
     }
-    work(&w, 70);
+    work(&w, 160);
     bool fired = sim_fault_fired(w.sim) > 0;
     sim_fault_clear(w.sim);
     /* Goes on without a restart. */
@@ -290,6 +291,41 @@ static void test_error_at_every_call(void **s)
         for (uint64_t from = 1; from < n; from += 17)
             live_with_fault(kinds[k], from, 5);
     }
+}
+
+/* A batch whose sync failed may be on disk all the same. It must not come back after a restart and
+ * take the place of one that was accepted later. */
+static void test_failed_batch_stays_away(void **s)
+{
+    struct world w;
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    world_init(&w, 5);
+    assert_true(open_world(&w));
+    work(&w, 3);
+    for (int i = 0; i < 3; i++) {
+        struct batch *b = batch_new();
+        b->series = arena_array(&b->arena, struct batch_series, 1);
+        b->t = arena_array(&b->arena, ts_ms, 1);
+        b->v = arena_array(&b->arena, double, 1);
+        b->series[0] = (struct batch_series){w.m.labels[0], w.m.hash[0], 0, 1};
+        b->series_n = b->samples_n = 1;
+        b->t[0] = 1000;
+        b->v[0] = i;
+        if (i == 0)
+            sim_fault(w.sim, (struct sim_fault){.calls = SIM_BIT(SIM_SYNC) | SIM_BIT(SIM_TRUNCATE),
+                                                .nth = 1,
+                                                .times = 2});
+        struct outcome out = write_batch(w.db, b);
+        assert_int_equal(out.ok, i > 0);
+        assert_int_equal(out.result.stored, i == 1);
+    }
+    tsdb_close(w.db);
+    sim_process_ended(w.sim);
+    assert_true(open_world(&w));
+    struct columns c = read_series(tsdb_source(w.db), w.m.labels[0], &a);
+    assert_true(c.n >= 1 && c.t[0] == 1000 && c.v[0] == 1);
+    world_fini(&w);
 }
 
 static void test_full_disk(void **s)
@@ -400,7 +436,7 @@ static void test_cut_files(void **s)
     for (size_t i = 0; i < n; i++) {
         bytes content;
         assert_true(sim_get(w.sim, paths[i], &a, &content));
-        for (uint64_t size = 0; size < content.n; size += content.n > 4096 ? 256 : 16) {
+        for (uint64_t size = 0; size<content.n; size += content.n> 4096 ? 256 : 16) {
             struct sim *copy = sim_clone(w.sim);
             assert_true(sim_cut_file(copy, paths[i], size));
             /* The end of the newest WAL segment, cut, is what a crash leaves: not told. */
@@ -413,9 +449,13 @@ static void test_cut_files(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_power_cuts),        cmocka_unit_test(test_power_cut_after_recovery),
-        cmocka_unit_test(test_error_at_every_call), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_flipped_bits),      cmocka_unit_test(test_cut_files),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_power_cut_after_recovery),
+        cmocka_unit_test(test_error_at_every_call),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_failed_batch_stays_away),
+        cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_cut_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

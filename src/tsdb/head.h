@@ -61,13 +61,13 @@ struct series {
     uint16_t labels_n;
     uint32_t id;                  /* index in its shard */
     _Atomic uint32_t pins;        /* batches on their way; not removed meanwhile */
-    _Atomic uint32_t wal_segment; /* where its definition was last written (low 32 bits) */
+    _Atomic uint64_t wal_defined; /* where the WAL has its definition: write.c */
     uint32_t idle;                /* flushes in a row that found nothing; the flush's own */
     uint32_t labels[];            /* name, value, name, value: symbols */
 };
 
 struct postings {
-    uint32_t name, value; /* symbols, counted */
+    uint32_t name, value; /* symbols; its series count them */
     uint32_t n, cap;
     union {
         uint32_t one; /* cap 0 */

@@ -7,8 +7,8 @@
  * series without samples in the range are no part of any selection. They are pinned until the batch
  * came through, so a flush does not remove them.
  *
- * A definition is left out of the record only when `wal_segment` of the series says that an append
- * that returned before has it in the same segment; wal.c says why that is enough.
+ * A definition is left out of the record only when `wal_defined` of the series says that
+ * appends that returned before have it twice in the same segment; wal.c says why that is enough.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -26,6 +26,7 @@ struct pending {
     struct series **series; /* NULL: refused */
     uint64_t *number;
     bool *define;
+    uint64_t *defined; /* wal_defined as the encoding saw it */
     size_t n;
     struct batch_result result;
     batch_done done;
@@ -43,6 +44,7 @@ static void pending_unref(struct pending *p)
     free(p->series);
     free(p->number);
     free(p->define);
+    free(p->defined);
     free(p);
 }
 
@@ -249,16 +251,32 @@ static void committed(void *arg, bool ok, uint64_t lsn, const struct err *err)
 
 /* ---- the record ---- */
 
+/*
+ * A series is defined twice in each segment, in different records, so that one damaged record takes
+ * nothing along. `wal_defined` is twice the segment's number, plus one after the second time.
+ */
 static struct enc encode(struct pending *p, uint64_t segment)
 {
     struct enc e = {0};
-    for (size_t i = 0; i < p->n; i++)
-        p->define[i] = p->series[i] &&
-                       atomic_load_explicit(&p->series[i]->wal_segment, memory_order_acquire) !=
-                           (uint32_t)segment;
+    for (size_t i = 0; i < p->n; i++) {
+        p->defined[i] = UINT64_MAX;
+        if (p->series[i])
+            p->defined[i] = atomic_load_explicit(&p->series[i]->wal_defined, memory_order_acquire);
+        p->define[i] = p->series[i] && p->defined[i] != 2 * segment + 1;
+    }
     struct record_input in = {p->b, p->number, p->define};
     record_encode(&e, &in);
     return e;
+}
+
+/* After the append returned, as wal.c asks for. Writers that race define once more than needed. */
+static void note_defined(struct pending *p, uint64_t segment)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->define[i])
+            atomic_store_explicit(&p->series[i]->wal_defined,
+                                  2 * segment + (p->defined[i] == 2 * segment),
+                                  memory_order_release);
 }
 
 /* Queues the record, encoded anew for as long as the segment changes under it. */
@@ -277,10 +295,7 @@ static bool append(struct pending *p, struct err *err)
             return false;
         err_clear(err);
     }
-    for (size_t i = 0; i < p->n; i++)
-        if (p->define[i])
-            atomic_store_explicit(&p->series[i]->wal_segment, (uint32_t)a.segment,
-                                  memory_order_release);
+    note_defined(p, a.segment);
     return true;
 }
 
@@ -293,6 +308,7 @@ void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
     p->series = mem_zalloc((p->n + 1) * sizeof(struct series *));
     p->number = mem_zalloc((p->n + 1) * sizeof *p->number);
     p->define = mem_zalloc(p->n + 1);
+    p->defined = mem_array(p->n + 1, sizeof *p->defined);
     drop_out_of_bounds(p);
     resolve(p);
     db_metadata_filter(p->db, b);
