@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keeps the download small: prints each chunk of dist/ compressed and fails when a group is over its budget.
+// Keeps the download small: prints each chunk compressed and fails when a group is over its budget.
+// `node size.mjs [DIST]`; without an argument it looks at what `npm run build` or the program's build left.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,9 +18,10 @@ const groups = [
     { name: 'pages', pattern: /./, budget: 60 * kB },
 ];
 
-const assets = fileURLToPath(new URL('../dist/assets', import.meta.url));
-if (!existsSync(assets)) {
-    process.stderr.write('size: error: there is no dist/; run `npm run build` first\n');
+const places = process.argv.length > 2 ? [process.argv[2]] : ['../dist', '../../build/web/dist'].map((p) => fileURLToPath(new URL(p, import.meta.url)));
+const assets = places.map((p) => join(p, 'assets')).find(existsSync);
+if (assets === undefined) {
+    process.stderr.write(`size: error: nothing is built in ${places.join(' or ')}; run \`npm run build\` first\n`);
     process.exit(1);
 }
 

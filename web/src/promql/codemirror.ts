@@ -46,6 +46,7 @@ const look = EditorView.theme({
         boxShadow: 'var(--shadow)',
         overflow: 'hidden',
     },
+    '.cm-tooltip.cm-tooltip-autocomplete': { marginTop: '5px' },
     '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12.5px', maxHeight: '280px' },
     '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '3px 10px', color: 'var(--text-2)' },
     '.cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]': { backgroundColor: 'var(--accent-soft)', color: 'var(--accent)' },
@@ -67,7 +68,7 @@ const colours = syntaxHighlighting(
 );
 
 export function mountEditor(host: HTMLElement, options: EditorOptions): MountedEditor {
-    const root = host.shadowRoot ?? host.attachShadow({ mode: 'open', delegatesFocus: true });
+    const root = host.shadowRoot ?? host.attachShadow({ mode: 'open' });
     const promql = new PromQLExtension().setComplete({ remote: completionClient }).activateLinter(false);
     const run = () => {
         options.onRun();

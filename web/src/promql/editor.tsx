@@ -2,6 +2,9 @@
 //
 // The query field. A plain text field works from the first paint; the editor takes its place, text and
 // focus when it has loaded, and if it cannot load nothing is lost but the colours.
+//
+// The text belongs to the field while the user types. `value` replaces it only when it changes, that is when
+// a query was run or chosen elsewhere: feeding each keystroke back would undo those that came in between.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MountedEditor } from './codemirror.ts';
@@ -22,8 +25,8 @@ export function PromqlEditor({ value, label, onChange, onRun, autofocus = false 
     const plain = useRef<HTMLTextAreaElement>(null);
     const editor = useRef<MountedEditor | null>(null);
     const [mounted, setMounted] = useState(false);
-    const latest = useRef({ value, onChange, onRun });
-    latest.current = { value, onChange, onRun };
+    const latest = useRef({ onChange, onRun });
+    latest.current = { onChange, onRun };
 
     useEffect(() => {
         let live = true;
@@ -32,12 +35,14 @@ export function PromqlEditor({ value, label, onChange, onRun, autofocus = false 
                 if (!live || host.current === null) return;
                 const hadFocus = document.activeElement === plain.current;
                 editor.current = mountEditor(host.current, {
-                    value: latest.current.value,
+                    value: plain.current?.value ?? value,
                     label,
                     hint,
                     onChange: (text) => latest.current.onChange(text),
                     onRun: () => latest.current.onRun(),
                 });
+                // Whoever focuses the field means the text in it, not the shadow root's first box.
+                host.current.focus = () => editor.current?.focus();
                 setMounted(true);
                 if (hadFocus) editor.current.focus();
             },
@@ -51,7 +56,10 @@ export function PromqlEditor({ value, label, onChange, onRun, autofocus = false 
         };
     }, []);
 
-    useEffect(() => editor.current?.setValue(value), [value]);
+    useEffect(() => {
+        if (plain.current !== null) plain.current.value = value;
+        editor.current?.setValue(value);
+    }, [value]);
 
     const onKey = (event: KeyboardEvent) => {
         if (event.key !== 'Enter' || event.shiftKey) return;
@@ -69,7 +77,7 @@ export function PromqlEditor({ value, label, onChange, onRun, autofocus = false 
                     aria-label={label}
                     placeholder={hint}
                     spellcheck={false}
-                    value={value}
+                    defaultValue={value}
                     data-search
                     onInput={(event) => onChange(event.currentTarget.value)}
                     onKeyDown={onKey}

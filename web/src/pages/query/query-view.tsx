@@ -31,8 +31,10 @@ interface Props {
 }
 
 export function QueryView({ number, panel, stepMin, autofocus, onChange, onRemove }: Props) {
-    const [draft, setDraft] = useState(panel.expr);
-    useEffect(() => setDraft(panel.expr), [panel.expr]);
+    const draft = useRef(panel.expr);
+    useEffect(() => {
+        draft.current = panel.expr;
+    }, [panel.expr]);
     const resultId = useId();
 
     const run = (expr: string) => {
@@ -44,9 +46,15 @@ export function QueryView({ number, panel, stepMin, autofocus, onChange, onRemov
     return (
         <section class="query" aria-label={label}>
             <div class="query-line">
-                <PromqlEditor value={draft} label={`${label}, PromQL`} onChange={setDraft} onRun={() => run(draft)} autofocus={autofocus} />
+                <PromqlEditor
+                    value={panel.expr}
+                    label={`${label}, PromQL`}
+                    onChange={(text) => (draft.current = text)}
+                    onRun={() => run(draft.current)}
+                    autofocus={autofocus}
+                />
                 <History onPick={run} />
-                <Button kind="primary" onClick={() => run(draft)}>
+                <Button kind="primary" onClick={() => run(draft.current)}>
                     Run
                 </Button>
                 {onRemove !== undefined && <Button kind="plain" icon="close" label={`Remove query ${number}`} onClick={onRemove} />}

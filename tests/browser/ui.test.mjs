@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The UI in a real browser against a real server: what no unit test can see. NUNCHI_URL is the server's
+// address; tests/browser/run starts one when it is not set. Ends with 77 (skipped) when there is no Chromium,
+// and fails then under CI=true. NUNCHI_SCREENSHOTS=DIR keeps a picture of each page in each theme and size.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const base = (process.env.NUNCHI_URL ?? '').replace(/\/$/, '');
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const screenshots = process.env.NUNCHI_SCREENSHOTS;
+
+if (base === '') {
+    console.error('ui.test: NUNCHI_URL is not set; run tests/browser/run');
+    process.exit(2);
+}
+if (!existsSync(executablePath)) {
+    console.log(`1..0 # SKIP no browser at ${executablePath}: install the package chromium`);
+    process.exit(process.env.CI === 'true' ? 1 : 77);
+}
+
+const { chromium } = createRequire(new URL('../../web/package.json', import.meta.url))('playwright-core');
+
+/** Longest wait for something that depends on a scrape; the default interval is five seconds. */
+const dataMs = 20_000;
+const wide = { width: 1280, height: 800 };
+const narrow = { width: 390, height: 844 };
+
+const browser = await chromium.launch({
+    executablePath,
+    args: [
+        '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync',
+    ],
+});
+
+const contexts = [];
+
+/** A fresh browser profile; whatever the page must not do is collected in `faults`. */
+async function visit(options = {}) {
+    const context = await browser.newContext({ viewport: wide, reducedMotion: 'reduce', ...options });
+    contexts.push(context);
+    const page = await context.newPage();
+    const faults = [];
+    const expected = [];
+    page.on('console', (m) => {
+        // Prometheus itself, which the UI works with too, has no such address; the page goes without it.
+        if (m.location().url.endsWith('/api/v1/status/nunchi')) return;
+        if (m.type() === 'error' && !expected.some((pattern) => pattern.test(m.text()))) faults.push(`console: ${m.text()}`);
+    });
+    page.on('pageerror', (e) => faults.push(`exception: ${e.message}`));
+    page.on('request', (r) => {
+        const url = new URL(r.url());
+        if (url.protocol !== 'data:' && url.origin !== new URL(base).origin) faults.push(`request to another host: ${r.url()}`);
+    });
+    page.setDefaultTimeout(dataMs);
+    return { page, faults, expected };
+}
+
+/**
+ * Polls until the function is true in the page. Playwright's own waitForFunction evaluates text there, which
+ * the content security policy forbids.
+ */
+async function until(page, what, condition, argument) {
+    const deadline = Date.now() + dataMs;
+    while (!(await page.evaluate(condition, argument))) {
+        if (Date.now() > deadline) throw new Error(`not within ${dataMs} ms: ${what}`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+}
+
+/** How many pixels of a canvas are neither empty nor nearly transparent. */
+const drawnPixels = (canvas) =>
+    canvas.evaluate((element) => {
+        const { data } = element.getContext('2d').getImageData(0, 0, element.width, element.height);
+        let count = 0;
+        for (let i = 3; i < data.length; i += 4) if (data[i] > 200) count++;
+        return count;
+    });
+
+/** Waits until a line is drawn: lines are the only saturated colours on a chart. */
+async function waitForLine(page, scope) {
+    await until(
+        page,
+        `a line in ${scope}`,
+        (selector) => {
+            const canvas = document.querySelector(`${selector} canvas`);
+            if (canvas === null) return false;
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            let coloured = 0;
+            for (let i = 0; i < data.length; i += 4) {
+                const spread = Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
+                if (data[i + 3] > 120 && spread > 60) coloured++;
+            }
+            return coloured > 20;
+        },
+        scope,
+    );
+}
+
+async function noSidewaysScroll(page, what) {
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= page.viewportSize().width, `${what} is ${width} px wide in a window of ${page.viewportSize().width}`);
+}
+
+async function picture(page, name) {
+    if (screenshots !== undefined) await page.screenshot({ path: join(screenshots, `${name}.png`) });
+}
+
+async function typeQuery(page, text) {
+    await page.locator('.promql-editor .cm-content').first().waitFor();
+    await page.locator('.promql-editor .cm-content').first().click();
+    await page.keyboard.press('Control+a');
+    // Completion opens while typing and takes Enter: Escape closes it first.
+    await page.keyboard.type(text);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Enter');
+}
+
+const tests = {
+    async 'the start page draws this host'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/`);
+        for (const panel of ['cpu', 'load', 'memory', 'self-memory']) {
+            await page.locator(`[data-panel="${panel}"]`).scrollIntoViewIfNeeded();
+            await waitForLine(page, `[data-panel="${panel}"]`);
+        }
+        await page.locator('[data-panel="filesystem"]').scrollIntoViewIfNeeded();
+        await page.locator('[data-panel="filesystem"] meter').first().waitFor();
+        await until(page, 'a number in the memory tile', () => /\d/.test(document.querySelector('[data-tile="memory"] .tile-value')?.textContent ?? ''));
+        assert.deepEqual(faults, []);
+    },
+
+    async 'a panel leads to its query'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/`);
+        await page.locator('[data-panel="load"] .panel-title a').click();
+        await page.waitForURL(/\/query\?/);
+        await page.locator('.query').nth(3).waitFor();
+        assert.match(await page.locator('.promql-editor .cm-content').first().innerText(), /node_load1\{/);
+        await waitForLine(page, '.query');
+        assert.deepEqual(faults, []);
+    },
+
+    async 'a query is typed, completed, drawn and listed'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/query`);
+        await page.locator('.promql-editor .cm-content').click();
+        await page.keyboard.type('node_loa');
+        await page.locator('.cm-tooltip-autocomplete li', { hasText: 'node_load15' }).waitFor();
+        await typeQuery(page, 'node_load1');
+        await waitForLine(page, '.query');
+        assert.ok((await drawnPixels(page.locator('.query canvas'))) > 200);
+        assert.match(page.url(), /g0\.expr=node_load1&g0\.tab=0&g0\.range_input=1h/);
+        assert.match(await page.locator('[data-query-stats]').innerText(), /series/);
+        await page.getByRole('tab', { name: 'Table' }).click();
+        await page.locator('.query tbody tr').first().waitFor();
+        assert.match(await page.locator('.query tbody tr').first().innerText(), /node_load1\{/);
+        await page.goBack();
+        await waitForLine(page, '.query');
+        assert.deepEqual(faults, []);
+    },
+
+    async 'a wrong query is pointed at'() {
+        const { page, faults, expected } = await visit();
+        expected.push(/status of 400/);
+        await page.goto(`${base}/query`);
+        await typeQuery(page, 'sum(=');
+        await page.locator('.message-error .message-source').waitFor();
+        assert.match(await page.locator('.message-source').innerText(), /sum\(=\)?\n {4}\^/);
+        assert.deepEqual(faults, []);
+    },
+
+    async 'links made for Prometheus work'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/graph?g0.expr=up&g0.tab=1&g0.range_input=30m&g1.expr=node_load1&g1.tab=0`);
+        await page.locator('.query tbody tr').first().waitFor();
+        await waitForLine(page, '.query:nth-of-type(2)');
+        assert.match(await page.locator('.time-text').innerText(), /30 minutes/);
+        assert.deepEqual(faults, []);
+    },
+
+    async 'targets are listed and searched'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/targets`);
+        await page.locator('.target[data-health="up"]').first().waitFor();
+        const all = await page.locator('.target').count();
+        assert.ok(all >= 2, `${all} targets`);
+        await page.keyboard.press('/');
+        await page.keyboard.type('job=node');
+        await until(page, 'fewer targets', (n) => document.querySelectorAll('.target').length < n, all);
+        assert.match(page.url(), /search=job%3Dnode/);
+        assert.deepEqual(faults, []);
+    },
+
+    async 'the status page says what runs'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/status`);
+        await page.getByRole('region', { name: 'Build' }).getByText('Version', { exact: true }).waitFor();
+        await page.getByText('preact-iso').waitFor();
+        assert.deepEqual(faults, []);
+    },
+
+    async 'a query can be run with the keyboard alone'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/`);
+        await page.locator('.tile').first().waitFor();
+        await page.keyboard.press('g');
+        await page.keyboard.press('q');
+        await page.waitForURL(/\/query/);
+        await page.locator('.promql-editor .cm-content').waitFor();
+        // The field has the keyboard already: leave it, and come back by the shortcut.
+        await page.keyboard.press('Shift+Tab');
+        await page.keyboard.press('/');
+        await page.keyboard.type('node_load5');
+        await page.keyboard.press('Escape');
+        await page.keyboard.press('Enter');
+        await waitForLine(page, '.query');
+        await page.keyboard.press('Escape');
+        for (let i = 0; i < 30; i++) {
+            await page.keyboard.press('Tab');
+            if (await page.evaluate(() => document.activeElement?.getAttribute('role') === 'tab')) break;
+        }
+        await page.keyboard.press('ArrowLeft');
+        await page.locator('.query tbody tr').first().waitFor();
+        assert.deepEqual(faults, []);
+    },
+
+    async 'shortcuts move the range and open the help'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/targets`);
+        await page.locator('.target').first().waitFor();
+        await page.keyboard.press('t');
+        await page.keyboard.press('z');
+        await page.waitForURL(/from=\d+&to=\d+/);
+        await page.keyboard.press('?');
+        await page.locator('dialog[open]').waitFor();
+        await page.keyboard.press('Escape');
+        await page.locator('dialog').waitFor({ state: 'detached' });
+        assert.deepEqual(faults, []);
+    },
+
+    async 'dragging over a chart zooms in'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/query?g0.expr=node_load1&g0.tab=0&g0.range_input=1h`);
+        await waitForLine(page, '.query');
+        const box = await page.locator('.query .u-over').boundingBox();
+        await page.mouse.move(box.x + box.width * 0.5, box.y + 40);
+        await page.mouse.down();
+        await page.mouse.move(box.x + box.width * 0.75, box.y + 60, { steps: 5 });
+        await page.mouse.up();
+        await page.waitForURL(/g0\.range_input=1[45]m(\d+s)?&g0\.end_input=/);
+        assert.deepEqual(faults, []);
+    },
+
+    async 'the policy forbids inline styles and scripts'() {
+        const { page } = await visit();
+        const policy = (await page.goto(`${base}/`)).headers()['content-security-policy'] ?? '';
+        for (const rule of ["default-src 'none'", "script-src 'self'", "style-src 'self'"]) assert.ok(policy.includes(rule), policy);
+    },
+};
+
+for (const colorScheme of ['dark', 'light']) {
+    for (const viewport of [wide, narrow]) {
+        tests[`every page fits ${viewport.width} px, ${colorScheme}`] = async () => {
+            const { page, faults } = await visit({ viewport, colorScheme });
+            for (const path of ['', 'query?g0.expr=up&g0.tab=1&g1.expr=node_load1&g1.tab=0', 'targets', 'status']) {
+                await page.goto(`${base}/${path}`);
+                await page.locator('main').waitFor();
+                await page.waitForLoadState('networkidle');
+                assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), colorScheme);
+                await noSidewaysScroll(page, `/${path}`);
+                await picture(page, `${path.split('?')[0] || 'home'}-${viewport.width}-${colorScheme}`);
+            }
+            assert.deepEqual(faults, []);
+        };
+    }
+}
+
+const only = process.argv[2];
+const chosen = Object.entries(tests).filter(([name]) => only === undefined || name.includes(only));
+console.log('TAP version 13');
+console.log(`1..${chosen.length}`);
+let failures = 0;
+for (const [i, [name, run]] of chosen.entries()) {
+    try {
+        await run();
+        console.log(`ok ${i + 1} - ${name}`);
+    } catch (error) {
+        failures++;
+        console.log(`not ok ${i + 1} - ${name}`);
+        console.log(String(error.stack ?? error).replace(/^/gm, '    # '));
+    }
+    await Promise.all(contexts.splice(0).map((context) => context.close()));
+}
+await browser.close();
+process.exitCode = failures === 0 ? 0 : 1;
