@@ -7,6 +7,7 @@
 #include "net/http_client.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <uv.h>
 
@@ -222,6 +223,7 @@ static CURLcode curl_ready;
 
 static void curl_setup(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* with CURLOPT_NOSIGNAL libcurl leaves that to us */
     curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 

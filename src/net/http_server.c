@@ -2,6 +2,7 @@
 #include "net/http_server.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "net/http_server_int.h"
@@ -89,6 +90,7 @@ static bool listens_new(struct http_server *s, const struct http_server_options 
 struct http_server *http_server_new(const struct http_server_options *o, struct err *err)
 {
     assert(o->loops_n > 0 && o->listen_n > 0 && o->handler.on_head && o->handler.on_request);
+    signal(SIGPIPE, SIG_IGN); /* a peer that left is an error of a write, not of the process */
     struct http_server *s = mem_new(struct http_server);
     s->handler = o->handler;
     s->limits = o->limits;

@@ -57,7 +57,9 @@ class Server:
         args = list(command) + list(options)
         if self.has_tls:
             args += ['--cert', self.path('server.pem'), '--key', self.path('server.key')]
-        self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Sanitizers keep freed memory: a little of it is enough.
+        env = dict(os.environ, ASAN_OPTIONS='quarantine_size_mb=4')
+        self.process = subprocess.Popen(args, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = self.read_port()
         self.tls_port = self.read_port() if self.has_tls else None
 

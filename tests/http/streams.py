@@ -9,8 +9,11 @@ import socket
 import ssl
 import sys
 import threading
+import warnings
 
 from client import Server, Connection, report
+
+warnings.simplefilter("ignore", DeprecationWarning)  # old TLS is used to see it refused
 
 MB = 1 << 20
 # The kernel's socket buffers are not the server's memory; what the server adds must stay under this.
@@ -74,13 +77,13 @@ def test_slow_reader(server, tls):
         held = server.rss_kb() - before
         body, got = c.data, 0
         # Chunk framing is checked by the smaller streams; here bytes are counted.
-        while not body.endswith(b'\r\n0\r\n\r\n'):
-            got += len(body) - 7 if len(body) > 7 else 0
-            tail = body[-7:]
+        tail, got = c.data[-7:], len(c.data)
+        while tail != b'\r\n0\r\n\r\n':
             more = c.sock.recv(1 << 18)
             if not more:
                 break
-            body = tail + more
+            got += len(more)
+            tail = (tail + more)[-7:]
     grown = server.rss_kb() - before
     report('slow reader gets its answer', None if head.status == 200 and got > size else 'got %d' % got)
     report('slow reader in bounded memory', None if max(held, grown) < GROWTH_KB else 'grew by %d KiB' % max(held, grown))
@@ -111,25 +114,18 @@ def test_broken(server):
 
 def test_leaving(server, tls):
     """FIN, RST and half-close are noticed while a request is worked on and while it streams."""
-    for how in ('close', 'reset', 'half-close', 'close with a full pipe'):
+    for how in ('close', 'reset', 'half-close', 'close with much sent ahead', 'reset with much sent ahead'):
         if tls and how == 'half-close':
             continue
         gone = server.counters()['gone']
         with Connection(server, tls=tls) as c:
             c.send(request(b'/long'))
-            if how == 'close with a full pipe':  # so much that the server stops reading
-                c.sock.settimeout(None)
-                c.sock.setblocking(False)
-                refused = 0
-                while refused < 1000:
-                    try:
-                        c.sock.send(request(b'/imm') * 1000)
-                        refused = 0
-                    except (BlockingIOError, ssl.SSLWantWriteError):
-                        refused += 1
-                        os.sched_yield()
+            if 'sent ahead' in how:
+                # More than the server takes in meanwhile, so that it stops reading; less than the
+                # kernel does, or the FIN would wait behind what cannot be delivered.
+                c.send(request(b'/imm') * 2000)
             until(lambda: server.counters()['requests'] >= 2)  # it and /counters itself
-            if how == 'reset':
+            if 'reset' in how:
                 c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
             if how == 'half-close':
                 c.sock.shutdown(socket.SHUT_WR)
