@@ -23,8 +23,8 @@
  * a tree whose full walk, aliases followed, takes at most YAML_NODES_MAX + YAML_ALIASED_MAX steps
  * and goes no deeper than YAML_DEPTH_MAX.
  *
- * A comparison with Go's yaml.v2 and v3, which Prometheus and Alertmanager use, and with YAML 1.1:
- * the scanner is the same one (Go's is a translation of libyaml).
+ * Go's yaml.v2 and v3, which Prometheus and Alertmanager use, scan as libyaml does, of which they
+ * are a translation: what is text, a key or an error here is the same there.
  */
 #ifndef CODEC_YAML_H
 #define CODEC_YAML_H
