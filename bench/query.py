@@ -9,7 +9,7 @@ import urllib.parse
 from common import peers, running, table
 from harness import WRITE_HEADERS, series, snappy
 
-SERIES, SAMPLES, STEP_S, REPEATS = 10000, 240, 15, 15
+SERIES, SAMPLES, STEP_S, REPEATS, BATCH = 10000, 240, 15, 15, 20
 QUERIES = (
     ("instant selector", 'bench_metric_7', False),
     ("sum by (rate), instant", "sum by (job) (rate(bench_metric_7[5m]))", False),
@@ -24,9 +24,11 @@ def fill(peer, start_s):
     labels = [{"__name__": f"bench_metric_{i % 100}", "instance": f"host-{i % 50}:9100",
                "job": "node", "device": f"device{i // 100}",
                "mode": ("idle", "user", "system")[i % 3]} for i in range(SERIES)]
-    for first in range(0, SERIES, 500):
-        rows = b"".join(series(ls, [(float(n * (first % 13 + 3)), (start_s + n * STEP_S) * 1000)
-                                    for n in range(SAMPLES)]) for ls in labels[first:first + 500])
+    # In order of time, as samples come: Prometheus refuses what is an hour older than its newest.
+    for first in range(0, SAMPLES, BATCH):
+        rows = b"".join(series(ls, [(float(n * (i % 13 + 3)), (start_s + n * STEP_S) * 1000)
+                                    for n in range(first, first + BATCH)])
+                        for i, ls in enumerate(labels))
         connection.request("POST", "/api/v1/write", snappy(rows), WRITE_HEADERS)
         reply = connection.getresponse()
         body = reply.read()
