@@ -134,6 +134,18 @@ const tests = {
         assert.deepEqual(faults, []);
     },
 
+    async 'the start page draws the server itself'() {
+        // Prometheus has other names for its own metrics.
+        if (!(await fetch(`${base}/api/v1/status/nunchi`)).ok) return;
+        const { page, faults } = await visit({ viewport: { width: 1280, height: 2400 } });
+        await page.goto(`${base}/`);
+        await page.locator('[data-panel="self-memory"]').waitFor();
+        const panels = await page.locator('[data-panel^="self-"]').evaluateAll((list) => list.map((e) => e.dataset.panel));
+        assert.ok(panels.length > 5);
+        for (const panel of panels) await waitForLine(page, `[data-panel="${panel}"]`);
+        assert.deepEqual(faults, []);
+    },
+
     async 'a panel leads to its query'() {
         const { page, faults } = await visit();
         await page.goto(`${base}/`);

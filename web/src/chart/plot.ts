@@ -71,7 +71,8 @@ function valueAxis(unit: string): uPlot.Axis {
         size: (u, values) => {
             const widest = (values ?? []).reduce((a, b) => (b.length > a.length ? b : a), '');
             u.ctx.font = font;
-            return Math.ceil(u.ctx.measureText(widest).width) + 14;
+            // A common width for most labels, so that the time axes of neighbouring charts line up.
+            return Math.max(62, Math.ceil(u.ctx.measureText(widest).width) + 14);
         },
         values: (_, splits) => axisNumber(unit, splits),
     };

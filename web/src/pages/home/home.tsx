@@ -20,7 +20,7 @@ import { Tile } from './tile.tsx';
 import './home.css';
 
 /** Never zoom in further than this on a server that has just begun: a chart of ten seconds says nothing. */
-const narrowest = 120_000;
+const narrowest = 60_000;
 
 export default function Home() {
     usePageTitle('Home');

@@ -155,7 +155,7 @@ export const selfPanels: readonly PanelDef[] = [
         help: 'Samples stored a second, from scrapes and remote write together.',
         unit: 'short',
         min: 0,
-        queries: [{ expr: 'sum(rate(nunchi_ingest_samples_total{$self}[$window]))', legend: 'samples/s' }],
+        queries: [{ expr: 'sum(rate(nunchi_ingest_samples_total{$self,result="stored"}[$window]))', legend: 'samples/s' }],
     },
     {
         id: 'self-series',
@@ -198,7 +198,7 @@ export const selfPanels: readonly PanelDef[] = [
         help: 'Times a second the write-ahead log was synced to disk before data was acknowledged.',
         unit: 'ops',
         min: 0,
-        queries: [{ expr: 'sum(rate(nunchi_tsdb_wal_fsync_total{$self}[$window]))', legend: 'fsync' }],
+        queries: [{ expr: 'sum(rate(nunchi_wal_syncs_total{$self}[$window]))', legend: 'fsync' }],
     },
     {
         id: 'self-fds',
