@@ -140,7 +140,8 @@ struct http_server_options {
 
 /*
  * Binds the addresses; nothing is accepted before http_server_start. Any thread. Errors name the
- * address. SIGPIPE is ignored in the process from here on. Loops must outlive the server and may or may not be running yet.
+ * address. SIGPIPE is ignored in the process from here on. Loops must outlive the server and may or
+ * may not be running yet.
  */
 struct http_server *http_server_new(const struct http_server_options *o, struct err *err);
 /* Begins to accept on all loops. Any thread, once. */
