@@ -72,7 +72,8 @@ def names_values_and_series():
 def errors_have_a_place_and_a_kind():
     with Server("--no-watch.host") as s:
         for params, status, kind, words in (
-                ({"query": "sum(rate(x[5m])"}, 400, "bad_data", "1:"),
+                ({"query": "sum(rate(x[5m])"}, 400, "bad_data",
+                 'invalid parameter "query": 1:16: parse error:'),
                 ({"query": ""}, 400, "bad_data", "query"),
                 ({"query": "up", "time": "yesterday"}, 400, "bad_data", "time"),
                 ({"query": "up", "timeout": "soon"}, 400, "bad_data", "timeout"),

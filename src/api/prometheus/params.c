@@ -14,6 +14,16 @@ static bool bad_param(struct err *err, str name)
     return err_wrap(err, "invalid parameter \"%.*s\"", STR_ARG(name));
 }
 
+/* As upstream writes it, which clients take the place from: name, line:column, message. */
+bool param_expr_error(struct err *err, str name)
+{
+    struct pos pos = err->pos;
+    err->pos = (struct pos){0, 0};
+    if (pos.line)
+        err_wrap(err, "%u:%u: parse error", pos.line, pos.col);
+    return bad_param(err, name);
+}
+
 bool param_time(const struct call *c, str name, ts_ms fallback, ts_ms *out, struct err *err)
 {
     str text = http_params_get(&c->params, name);
@@ -75,7 +85,7 @@ bool param_selectors(const struct call *c, struct selectors *out, struct err *er
         struct promql_expr *e = promql_parse_selector(text, err);
         if (!e) {
             selectors_fini(&s);
-            return bad_param(err, STR("match[]"));
+            return param_expr_error(err, STR("match[]"));
         }
         s.at[s.n++] = e;
     }

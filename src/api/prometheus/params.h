@@ -15,6 +15,9 @@ bool param_duration(const struct call *c, str name, int64_t fallback_ms, int64_t
 /* A count; 0 when it is not given. */
 bool param_limit(const struct call *c, str name, uint64_t *out, struct err *err);
 
+/* Makes an error of promql_parse one of the parameter that held the expression; returns false. */
+bool param_expr_error(struct err *err, str name);
+
 /* The selectors of the match[] parameters, parsed. */
 struct promql_expr;
 struct selectors {

@@ -166,7 +166,7 @@ static struct promql_expr *common_params(struct call *c, struct promql_query *q,
     struct promql_expr *expr =
         promql_parse(http_params_get(&c->params, STR("query")), &options, err);
     if (!expr)
-        err_wrap(err, "invalid parameter \"query\"");
+        param_expr_error(err, STR("query"));
     q->expr = expr;
     return expr;
 }
