@@ -152,7 +152,7 @@ static void test_load_errors(void **state)
 
 static struct http_result_seen {
     enum http_call_failure failure;
-    char body[256], message[512];
+    char body[256], message[1024];
 } seen;
 
 static struct loop *loop;
