@@ -392,6 +392,8 @@ static bool start_http(struct server *s, struct err *err)
         listen[i] = (struct http_listen){.address = set->listen[i]};
     for (size_t i = 0; i < s->io_n; i++)
         loops[i] = s->io[i].loop;
+    /* Behind a proxy on this host every peer has the same address. */
+    unsigned address_max = set->insecure ? 0 : (unsigned)set->connections_max;
     fill_api(s);
     if (!api_init(&s->api, err))
         return false;
@@ -400,7 +402,8 @@ static bool start_http(struct server *s, struct err *err)
         .listen_n = set->listen_n,
         .loops = loops,
         .loops_n = s->io_n,
-        .limits = {.connections_max = (unsigned)set->connections_max},
+        .limits = {.connections_max = (unsigned)set->connections_max,
+                   .address_connections_max = address_max},
         .handler = api_handler(&s->api),
     };
     s->http = http_server_new(&o, err);
