@@ -453,6 +453,15 @@ static bool start(struct server *s, struct server_config *config, struct err *er
     return true;
 }
 
+/* A start that failed: targets that wait for their first scrape are taken back on the main loop. */
+static void drop_targets(struct server *s)
+{
+    s->stopping = true;
+    s->parts_stopping = 1;
+    scrape_stop(s->scraper, false, part_stopped, s);
+    loop_run(s->main_loop);
+}
+
 /* In the opposite order of start; any part may be missing when start failed. The pool goes first:
  * its tasks use everything. Then the engine, whose last answers still go out over the I/O loops. */
 static void finish(struct server *s)
@@ -498,6 +507,8 @@ static int serve(struct server *s, struct server_config *config)
         say_ready(s);
         loop_run(s->main_loop);
         diag(DIAG_INFO, "server", "stopped");
+    } else if (s->scraper) {
+        drop_targets(s);
     }
     if (!s->configured)
         server_config_unref(config);

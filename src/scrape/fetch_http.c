@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/num.h"
 #include "net/http_client.h"
 #include "scrape/scrape_int.h"
 #include "sys/file.h"
@@ -253,6 +254,14 @@ static void take_credentials(struct call *c, const struct conf_http *h)
     }
 }
 
+/* Every digit, none more: "0.15", "1234.567". */
+static str seconds_text(struct arena *a, int64_t ms)
+{
+    char buf[F64_TEXT_MAX];
+    size_t n = f64_format((double)ms / 1000, buf);
+    return arena_dup(a, str_of(buf, n));
+}
+
 static void start(struct scrape_fetch *fetch, const struct scrape_request *r,
                   void (*done)(void *arg, const struct scrape_response *r), void *arg)
 {
@@ -266,7 +275,7 @@ static void start(struct scrape_fetch *fetch, const struct scrape_request *r,
     add_header(c, STR("Accept"), arena_dup(&c->arena, r->accept));
     add_header(c, STR("User-Agent"), STR("nunchi/" NUNCHI_VERSION));
     add_header(c, STR("X-Prometheus-Scrape-Timeout-Seconds"),
-               arena_printf(&c->arena, "%g", (double)r->timeout_ms / 1000));
+               seconds_text(&c->arena, r->timeout_ms));
     add_configured_headers(c, &r->conf->http);
     take_credentials(c, &r->conf->http);
     loop_post(f->loop, begin_call, c);
@@ -298,7 +307,11 @@ struct scrape_fetch *scrape_fetch_http_new(struct http_client *client, struct lo
     return &f->fetch;
 }
 
+/* What is left was canceled, and the post or task that would have freed it comes no more. */
 void scrape_fetch_http_free(struct scrape_fetch *fetch)
 {
-    free(fetch);
+    struct fetch_http *f = (struct fetch_http *)fetch;
+    while (f && f->calls)
+        call_free(f->calls);
+    free(f);
 }

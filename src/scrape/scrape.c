@@ -22,6 +22,7 @@ enum {
     SERIES_PER_TARGET = 500000,
     BODY_BYTES_MAX = 64 << 20,
     DROPPED_KEPT_MAX = 10000, /* remembered for display, over all jobs */
+    LAST_ERROR_BYTES = 1024,
 };
 
 enum target_state { TARGET_IDLE, TARGET_FETCHING, TARGET_WORKING, TARGET_ENDING };
@@ -56,7 +57,7 @@ struct target {
     enum scrape_health health;
     ts_ms last_scrape;
     double last_duration_s;
-    char last_error[sizeof((struct err){0}.msg)];
+    char last_error[LAST_ERROR_BYTES];
 };
 
 struct dropped {
@@ -317,14 +318,24 @@ static void count(const struct target *t)
     self_add(SELF_SCRAPE_SAMPLES_REFUSED, (int64_t)t->result.refused);
 }
 
+/* One line with what the error knows: where in the page, what, and what to do about it. */
+static void say(const struct err *e, char *out, size_t size)
+{
+    struct strbuf line STRBUF_CLEANUP = {0};
+    if (e->kind != ERR_NONE && e->pos.line)
+        strbuf_addf(&line, "line %u, column %u: ", e->pos.line, e->pos.col);
+    if (e->kind != ERR_NONE)
+        strbuf_addf(&line, "%s%s%s", e->msg, *e->hint ? "; " : "", e->hint);
+    snprintf(out, size, "%.*s", (int)line.n, line.p ? line.p : "");
+}
+
 static void show(struct target *t)
 {
-    const char *error = !t->written ? t->write_err.msg : t->out.err.msg;
     pthread_mutex_lock(&t->s->lock);
     t->health = t->written && t->out.failure == SCRAPE_OK ? SCRAPE_UP : SCRAPE_DOWN;
     t->last_scrape = t->t;
     t->last_duration_s = (double)(env_mono_ns(t->s->o.env) - t->started_ns) / 1e9;
-    snprintf(t->last_error, sizeof t->last_error, "%s", error);
+    say(t->written ? &t->out.err : &t->write_err, t->last_error, sizeof t->last_error);
     pthread_mutex_unlock(&t->s->lock);
 }
 

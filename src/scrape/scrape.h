@@ -55,6 +55,7 @@ struct scrape_fetch {
 /* Over HTTP. `pool` reads the files that credentials come from. All are borrowed. */
 struct scrape_fetch *scrape_fetch_http_new(struct http_client *client, struct loop *loop,
                                            struct pool *pool);
+/* After the scraper's `done`, with the pool gone and the loop at rest. */
 void scrape_fetch_http_free(struct scrape_fetch *f);
 
 /* ---- the scraper ---- */

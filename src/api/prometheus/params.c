@@ -2,7 +2,9 @@
 #include "api/prometheus/params.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/num.h"
 #include "codec/date.h"
 #include "promql/promql.h"
@@ -80,7 +82,7 @@ bool param_selectors(const struct call *c, struct selectors *out, struct err *er
         n++;
     if (n > SELECTORS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d match[] parameters", SELECTORS_MAX);
-    struct selectors s = {arena_array(c->req->arena, struct promql_expr *, n + 1), 0};
+    struct selectors s = {mem_array(n + 1, sizeof(struct promql_expr *)), 0};
     for (pos = 0; http_params_next(&c->params, STR("match[]"), &pos, &text);) {
         struct promql_expr *e = promql_parse_selector(text, err);
         if (!e) {
@@ -97,5 +99,6 @@ void selectors_fini(struct selectors *s)
 {
     for (size_t i = 0; i < s->n; i++)
         promql_expr_free(s->at[i]);
-    s->n = 0;
+    free(s->at);
+    *s = (struct selectors){0};
 }

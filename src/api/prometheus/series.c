@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /api/v1/series, labels, label/NAME/values and metadata: what there is, without samples. */
+#include <stdlib.h>
+
 #include "api/prometheus/params.h"
 #include "api/prometheus/prometheus_int.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "base/vec.h"
 #include "promql/promql.h"
 
@@ -33,6 +36,7 @@ static void warn_cut(struct json_writer *w, bool cut)
 
 /* ---- series ---- */
 
+/* Outlives the request, which is gone with its arena once the answer is on its way. */
 struct found {
     struct selection **at;
     size_t n;
@@ -42,13 +46,14 @@ static void found_free(const struct source *src, struct found *f)
 {
     for (size_t i = 0; i < f->n; i++)
         src->ops->release(f->at[i]);
+    free(f->at);
 }
 
 static bool select_all(struct call *c, const struct selectors *s, const struct select_hints *h,
                        struct found *f, struct err *err)
 {
     struct source *src = c->api->source;
-    f->at = arena_array(c->req->arena, struct selection *, s->n);
+    f->at = mem_array(s->n, sizeof *f->at);
     for (size_t i = 0; i < s->n; i++) {
         size_t m_n;
         const struct matcher *m = promql_expr_matchers(s->at[i], &m_n);
@@ -110,6 +115,7 @@ void prometheus_series(struct call *c)
 {
     SELECTORS_CLEANUP struct selectors s = {0};
     struct select_hints h;
+    const struct source *src = c->api->source;
     struct found f = {0};
     struct err err;
     bool ok = hints_read(c, &h, &err) && param_selectors(c, &s, &err);
@@ -122,7 +128,7 @@ void prometheus_series(struct call *c)
         respond_series(c, &f, limit);
     else
         reply_error(c, &err);
-    found_free(c->api->source, &f);
+    found_free(src, &f);
 }
 
 /* ---- names and values ---- */
