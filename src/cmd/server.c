@@ -25,7 +25,14 @@
 #include "sys/self.h"
 #include "tsdb/tsdb.h"
 
-enum { IO_LOOPS_MAX = 16, TICK_MS = 1000, STOP_DEADLINE_MS = 10000, INGEST_INFLIGHT_MAX = 1000 };
+enum {
+    IO_LOOPS_MAX = 16,
+    TICK_MS = 1000,
+    STOP_DEADLINE_MS = 10000,
+    INGEST_INFLIGHT_MAX = 1000,
+    INGEST_THREADS_SPARE = 16, /* above one per CPU: for tasks that wait for files */
+    BACKGROUND_TASKS_MAX = 8,
+};
 
 struct io_thread {
     struct loop *loop;
@@ -110,7 +117,11 @@ static bool start_storage(struct server *s, struct err *err)
     if (!s->tsdb)
         return err_wrap(err, "storage directory %s", set->storage_path);
     say_recovery(&recovery);
-    struct pool_options pool = {.threads_max = process_cpus() + (unsigned)set->query_concurrency};
+    unsigned queries = (unsigned)set->query_concurrency;
+    struct pool_options pool = {
+        .threads_max = process_cpus() + INGEST_THREADS_SPARE + queries + BACKGROUND_TASKS_MAX,
+        .tasks_max = {[POOL_QUERY] = queries, [POOL_BACKGROUND] = BACKGROUND_TASKS_MAX},
+    };
     s->pool = pool_new(&pool);
     s->ingest = ingest_new(tsdb_sink(s->tsdb), &(struct ingest_options){0});
     return true;

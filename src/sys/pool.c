@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "sys/self.h"
@@ -61,6 +62,7 @@ struct pool {
     struct queue queue[POOL_CLASSES];
     struct resume resume[POOL_CLASSES];
     size_t running[POOL_CLASSES];
+    unsigned begun[POOL_CLASSES], tasks_max[POOL_CLASSES];
     struct worker *idle; /* the latest first: its stack is warm */
     struct worker *all;
     bool ending;
@@ -147,14 +149,21 @@ static struct worker *idle_worker(struct pool *p)
     return w;
 }
 
+/* A new task waits, and the bound of its class lets it start. */
+static bool may_begin(const struct pool *p, enum pool_class c)
+{
+    return p->queue[c].n && (!p->tasks_max[c] || p->begun[c] < p->tasks_max[c]);
+}
+
 /* The worker that may run for class `c` next, with its task, taken off where it stood. */
 static struct worker *class_next(struct pool *p, enum pool_class c)
 {
     if (p->resume[c].n)
         return resume_pop(&p->resume[c]);
-    struct worker *w = p->queue[c].n ? idle_worker(p) : NULL;
+    struct worker *w = may_begin(p, c) ? idle_worker(p) : NULL;
     if (!w)
         return NULL;
+    p->begun[c]++;
     w->task = queue_pop(&p->queue[c]);
     w->class = c;
     return w;
@@ -164,7 +173,7 @@ static void wanted_update(struct pool *p)
 {
     unsigned bits = 0;
     for (int c = 0; c < POOL_CLASSES; c++)
-        bits |= p->queue[c].n || p->resume[c].n ? 1u << c : 0;
+        bits |= p->resume[c].n || may_begin(p, (enum pool_class)c) ? 1u << c : 0;
     atomic_store_explicit(&p->wanted, bits, memory_order_relaxed);
 }
 
@@ -219,6 +228,7 @@ static void *worker_main(void *arg)
         assert(w->blocked == 0);
         pthread_mutex_lock(&p->lock);
         slot_release(w);
+        p->begun[w->class]--;
         w->next = p->idle;
         p->idle = w;
         if (--p->unfinished == 0)
@@ -244,6 +254,7 @@ struct pool *pool_new(const struct pool_options *o)
     p->slots = o->slots ? o->slots : cpu_count();
     p->threads_max = o->threads_max ? o->threads_max : p->slots + 32;
     p->queue_max = o->queue_max ? o->queue_max : 10000;
+    memcpy(p->tasks_max, o->tasks_max, sizeof p->tasks_max);
     /* One thread now, so that a queued task can always run; the others when they are needed. */
     pthread_mutex_lock(&p->lock);
     struct worker *w = worker_new(p);

@@ -21,6 +21,10 @@ struct pool_options {
     unsigned slots;       /* 0: one per CPU */
     unsigned threads_max; /* 0: slots + 32 */
     size_t queue_max;     /* per class; 0: 10,000 */
+    /* Tasks of a class that are begun and not ended, waiting ones included, each with its thread;
+     * 0: no bound. What is above waits in the queue. Bound the lower classes below threads_max, or
+     * their tasks take all threads and higher ones find none. */
+    unsigned tasks_max[POOL_CLASSES];
 };
 
 struct pool *pool_new(const struct pool_options *o);

@@ -182,6 +182,30 @@ static void test_yield_without_threads(void **state)
     assert_string_equal(seen, "123i");
 }
 
+/* A class at its bound leaves threads to others, also while its tasks only wait. */
+static void test_bound_of_a_class(void **state)
+{
+    struct pool *p = pool_new(
+        &(struct pool_options){.slots = 4, .threads_max = 3, .tasks_max = {[POOL_QUERY] = 2}});
+    struct gate held[2] = {GATE_INIT, GATE_INIT}, ingest = GATE_INIT;
+    size_t waiting, running;
+    for (int i = 0; i < 2; i++) {
+        assert_true(pool_submit(p, POOL_QUERY, hold, &held[i]));
+        gate_wait(&held[i], &held[i].entered);
+    }
+    assert_true(pool_submit(p, POOL_QUERY, see_q, NULL));
+    pool_load(p, POOL_QUERY, &waiting, &running);
+    assert_int_equal(waiting, 1);
+    assert_int_equal(running, 2);
+    assert_true(pool_submit(p, POOL_INGEST, hold, &ingest));
+    gate_wait(&ingest, &ingest.entered);
+    gate_set(&ingest, &ingest.open);
+    for (int i = 0; i < 2; i++)
+        gate_set(&held[i], &held[i].open);
+    pool_free(p);
+    assert_string_equal(seen, "q");
+}
+
 static void test_outside(void **state)
 {
     pool_block_begin();
@@ -256,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup(test_lending, reset),
         cmocka_unit_test_setup(test_yield, reset),
         cmocka_unit_test_setup(test_yield_without_threads, reset),
+        cmocka_unit_test_setup(test_bound_of_a_class, reset),
         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_storm),
     };
