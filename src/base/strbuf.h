@@ -22,7 +22,8 @@ void strbuf_add(struct strbuf *b, str s);
 void strbuf_addz(struct strbuf *b, const char *z);
 void strbuf_addc(struct strbuf *b, char c);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap);
+void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 static inline str strbuf_str(const struct strbuf *b)
 {

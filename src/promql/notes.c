@@ -66,7 +66,8 @@ static void add_note(struct notes *n, bool warning, struct strbuf *b)
     vec_push(&n->v, (struct note){warning, strbuf_take(b)});
 }
 
-static void note(struct eval *ev, bool warning, const struct node *at, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void
+note(struct eval *ev, bool warning, const struct node *at, const char *fmt, va_list ap)
 {
     struct strbuf b = {0};
     strbuf_addz(&b, warning ? "PromQL warning: " : "PromQL info: ");

@@ -138,8 +138,8 @@ static void migrations(void **state)
     state_close(s);
     assert_null(open_with(&env, &module_old, false, &err));
     assert_non_null(strstr(err.msg, "written by a newer one"));
-    static const char *const broken[] = {steps[0], steps[1], "CREATE TABLE broken("};
-    static const struct state_module bad = {"test", broken, 3};
+    const char *const broken[] = {steps[0], steps[1], "CREATE TABLE broken("};
+    const struct state_module bad = {"test", broken, 3};
     assert_null(open_with(&env, &bad, false, &err));
     assert_non_null(strstr(err.msg, "migration 3 of \"test\""));
     s = must_open(&env);
