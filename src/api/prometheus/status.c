@@ -4,6 +4,7 @@
 
 #include "api/prometheus/params.h"
 #include "api/prometheus/prometheus_int.h"
+#include "sys/self.h"
 #include "tsdb/tsdb.h"
 
 /* Grafana and others read features off the version: this is the one whose API is spoken here. */
@@ -16,8 +17,8 @@ void prometheus_buildinfo(struct call *c)
     success_begin(&r, &w, c);
     json_open_object(&w);
     json_pair(&w, "version", STR(PROMETHEUS_VERSION));
-    json_pair(&w, "revision", c->api->version);
-    json_pair(&w, "branch", STR("nunchi"));
+    json_pair(&w, "revision", STR(""));
+    json_pair(&w, "branch", STR(""));
     json_pair(&w, "buildUser", STR(""));
     json_pair(&w, "buildDate", STR(""));
     json_pair(&w, "goVersion", STR(""));
@@ -50,7 +51,8 @@ void prometheus_runtimeinfo(struct call *c)
     json_put_bool(&w, config && config->last_reload_ok);
     json_put_key(&w, STR("lastConfigTime"));
     json_rfc3339(&w, config ? config->loaded_at : 0);
-    json_pair_u64(&w, "corruptionCount", 0);
+    json_pair_u64(&w, "corruptionCount",
+                  (uint64_t)(self_get(SELF_WAL_DAMAGED) + self_get(SELF_PART_QUARANTINED)));
     json_pair_u64(&w, "timeSeriesCount", stats.series);
     json_pair(&w, "storageRetention", c->api->storage_retention);
     json_close_object(&w);

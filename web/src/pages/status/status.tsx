@@ -83,8 +83,12 @@ function place({ file, line, column }: ConfigWarning): string {
 
 type Value = string | number | boolean;
 
+/** The API tells these under names that mean something else to a reader. */
+const renamed: Record<string, string> = { version: 'API of Prometheus', nunchiVersion: 'nunchi' };
+
 /** `lastConfigTime` is `Last config time`, `GOMAXPROCS` stays. */
 function words(name: string): string {
+    if (name in renamed) return renamed[name];
     if (name === name.toUpperCase()) return name;
     const spaced = name.replace(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
     return spaced[0].toUpperCase() + spaced.slice(1);
