@@ -26,6 +26,7 @@ struct watch {
     uv_poll_t poll;
     struct engine *engine;
     curl_socket_t fd;
+    int events; /* of libuv, that libcurl waits for */
 };
 
 static void call_queue(struct http_call *call)
@@ -156,12 +157,19 @@ static int on_curl_timer(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+/*
+ * libuv tells a broken connection by a bad status and stops watching. libcurl is told that the
+ * socket can be read and written instead: what came before the break (an answer, an alert of TLS)
+ * and its reason are found by reading, and CURL_CSELECT_ERR would end the transfer with neither.
+ */
 static void on_ready(uv_poll_t *p, int status, int events)
 {
     struct watch *w = p->data;
     int what = 0;
-    if (status < 0)
-        what = CURL_CSELECT_ERR;
+    if (status < 0) {
+        what = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+        uv_poll_start(p, w->events, on_ready);
+    }
     if (events & UV_READABLE)
         what |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
@@ -197,6 +205,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         curl_multi_assign(e->multi, fd, w);
     }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    w->events = events;
     uv_poll_start(&w->poll, events, on_ready);
     return 0;
 }

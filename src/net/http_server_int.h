@@ -189,6 +189,7 @@ struct conn {
     bool shut;
     struct tls_session *tls;
     struct strbuf tls_out;
+    bool tls_broken; /* the session failed: what still comes is not looked at */
     char tls_name[64];
     struct gone_watch *gone_watch;
 };

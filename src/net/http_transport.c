@@ -114,11 +114,31 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
     *buf = uv_buf_init(c->shard->read_buffer, READ_BUFFER_BYTES);
 }
 
+/*
+ * The alert that says why goes out, and what the peer has under way is taken in: a close with
+ * unread bytes is a reset, and a reset can overtake the alert.
+ */
+static void tls_fail(struct conn *c)
+{
+    self_add(SELF_HTTP_LOST_TLS, 1);
+    tls_flush(c);
+    c->tls_broken = true;
+    if (c->phase != PHASE_HEAD || c->closing) {
+        c->closing = true;
+        return;
+    }
+    c->view = (str){0};
+    c->phase = PHASE_LINGER;
+    c->transport->shutdown(c);
+}
+
 static void tls_input(struct conn *c, bytes in)
 {
     struct err err;
     enum tls_result rc;
     size_t n;
+    if (c->tls_broken)
+        return;
     tls_session_feed(c->tls, in);
     while ((rc = tls_session_read(c->tls, c->shard->plain_buffer, READ_BUFFER_BYTES, &n, &err)) ==
                TLS_OK &&
@@ -130,13 +150,10 @@ static void tls_input(struct conn *c, bytes in)
         if (c->closing)
             return;
     }
-    if (rc == TLS_CLOSED) {
+    if (rc == TLS_CLOSED)
         conn_eof(c);
-    } else if (rc == TLS_FAILED) {
-        tls_flush(c); /* the alert that says why */
-        self_add(SELF_HTTP_LOST_TLS, 1);
-        c->closing = true;
-    }
+    else if (rc == TLS_FAILED)
+        tls_fail(c);
     conn_run(c);
 }
 

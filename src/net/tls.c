@@ -28,9 +28,20 @@ static const char *ssl_reason(void)
     return reason ? reason : "unknown reason";
 }
 
-static bool load_failed(struct err *err, const char *what, const char *file)
+static bool load_failed(const struct tls_server_options *o, enum tls_file which, struct err *err)
 {
-    err_set(err, ERR_INVALID, "cannot use %s %s: %s", what, file, ssl_reason());
+    const struct {
+        const char *what, *path;
+    } about[] = {
+        [TLS_FILE_NONE] = {"cipher list", CIPHERS_12},
+        [TLS_FILE_CERT] = {"certificate file", o->cert_file},
+        [TLS_FILE_KEY] = {"key file", o->key_file},
+        [TLS_FILE_CLIENT_CA] = {"client CA file", o->client_ca_file},
+    };
+    if (o->bad)
+        *o->bad = which;
+    err_set(err, ERR_INVALID, "cannot use %s %s: %s", about[which].what, about[which].path,
+            ssl_reason());
     ERR_clear_error();
     return false;
 }
@@ -38,11 +49,11 @@ static bool load_failed(struct err *err, const char *what, const char *file)
 static bool load_identity(SSL_CTX *ctx, const struct tls_server_options *o, struct err *err)
 {
     if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
-        return load_failed(err, "certificate file", o->cert_file);
+        return load_failed(o, TLS_FILE_CERT, err);
     if (SSL_CTX_use_PrivateKey_file(ctx, o->key_file, SSL_FILETYPE_PEM) != 1)
-        return load_failed(err, "key file", o->key_file);
+        return load_failed(o, TLS_FILE_KEY, err);
     if (SSL_CTX_check_private_key(ctx) != 1)
-        return load_failed(err, "key file", o->key_file);
+        return load_failed(o, TLS_FILE_KEY, err);
     return true;
 }
 
@@ -53,7 +64,7 @@ static bool load_client_ca(SSL_CTX *ctx, const struct tls_server_options *o, str
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(o->client_ca_file);
     if (!names || SSL_CTX_load_verify_locations(ctx, o->client_ca_file, NULL) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return load_failed(err, "client CA file", o->client_ca_file);
+        return load_failed(o, TLS_FILE_CLIENT_CA, err);
     }
     SSL_CTX_set_client_CA_list(ctx, names);
     int mode = SSL_VERIFY_PEER | (o->client_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
@@ -80,6 +91,13 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
+static struct tls_server *server_of(SSL_CTX *ctx)
+{
+    struct tls_server *t = mem_new(struct tls_server);
+    t->ctx = ctx;
+    return t;
+}
+
 struct tls_server *tls_server_new(const struct tls_server_options *o, struct err *err)
 {
     ERR_clear_error();
@@ -88,22 +106,26 @@ struct tls_server *tls_server_new(const struct tls_server_options *o, struct err
         err_set(err, ERR_INTERNAL, "cannot set up TLS: %s", ssl_reason());
         return NULL;
     }
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_min_proto_version(ctx, o->version_min == 13 ? TLS1_3_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_default_passwd_cb(ctx, no_password);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"nunchi", 6);
-    if (SSL_CTX_set_cipher_list(ctx, CIPHERS_12) != 1) {
-        load_failed(err, "cipher list", CIPHERS_12);
-    } else if (load_identity(ctx, o, err) && load_client_ca(ctx, o, err)) {
-        struct tls_server *t = mem_new(struct tls_server);
-        t->ctx = ctx;
-        return t;
-    }
+    if (SSL_CTX_set_cipher_list(ctx, CIPHERS_12) != 1)
+        load_failed(o, TLS_FILE_NONE, err);
+    else if (load_identity(ctx, o, err) && load_client_ca(ctx, o, err))
+        return server_of(ctx);
     SSL_CTX_free(ctx);
     return NULL;
+}
+
+struct tls_server *tls_server_share(const struct tls_server *t)
+{
+    if (SSL_CTX_up_ref(t->ctx) != 1)
+        abort(); /* fails only on a counter that overflows */
+    return server_of(t->ctx);
 }
 
 void tls_server_free(struct tls_server *t)

@@ -17,16 +17,22 @@
 struct tls_server;
 struct tls_session;
 
+enum tls_file { TLS_FILE_NONE, TLS_FILE_CERT, TLS_FILE_KEY, TLS_FILE_CLIENT_CA };
+
 struct tls_server_options {
     const char *cert_file;      /* PEM, leaf first, then its chain */
     const char *key_file;       /* PEM, not encrypted */
     const char *client_ca_file; /* PEM; NULL: clients are not asked for a certificate */
     bool client_optional; /* with a CA: a client may come without one (never with a bad one) */
+    int version_min;      /* 12 or 13 for TLS 1.2, 1.3; 0: 1.2 */
+    enum tls_file *bad;   /* NULL, or where an error leaves which file it is about */
 };
 
 /* Reads the files (blocking). Errors say which file and what: missing, no PEM, key does not fit...
  */
 struct tls_server *tls_server_new(const struct tls_server_options *o, struct err *err);
+/* Another hold on the same, for another listen address. */
+struct tls_server *tls_server_share(const struct tls_server *t);
 void tls_server_free(struct tls_server *t); /* drops the caller's hold; NULL is fine */
 
 struct tls_session *tls_session_new(struct tls_server *t);
