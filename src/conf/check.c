@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `nunchi check config`: load a file of a kind, look for the files it names, report. */
 #include "conf/schema_int.h"
+#include "net/tls.h"
 #include "sys/file.h"
 
 static bool read_block(const struct conf_schema *s, const struct conf_input *in,
@@ -46,6 +47,16 @@ static void want_files(const struct prom_config *c, struct conf_diags *d)
     }
 }
 
+static bool check_web(const struct conf_input *in, bool files, struct conf_diags *d)
+{
+    struct web_config *c = conf_load_web(in, d);
+    struct tls_server *tls = NULL;
+    bool ok = c && (!files || conf_web_tls(c, d, &tls));
+    tls_server_free(tls);
+    conf_web_free(c);
+    return ok;
+}
+
 static bool check(const struct conf_input *in, enum conf_kind kind, bool files,
                   struct conf_diags *d)
 {
@@ -53,6 +64,8 @@ static bool check(const struct conf_input *in, enum conf_kind kind, bool files,
         return read_block(&conf_schema_http, in, d);
     if (kind == CONF_KIND_TLS)
         return read_block(&conf_schema_tls, in, d);
+    if (kind == CONF_KIND_WEB)
+        return check_web(in, files, d);
     if (kind == CONF_KIND_NUNCHI) {
         struct nunchi_config *c = conf_load_nunchi(in, d);
         if (c && c->metrics && files)

@@ -247,6 +247,34 @@ struct nunchi_config *conf_load_nunchi(const struct conf_input *in, struct conf_
 struct nunchi_config *conf_nunchi_default(void);
 void conf_nunchi_free(struct nunchi_config *c);
 
+/* ---- web.yml ---- */
+
+enum conf_client_auth { CONF_CLIENT_NONE, CONF_CLIENT_IF_GIVEN, CONF_CLIENT_REQUIRED };
+
+/* TLS of our listen addresses; without a certificate there is none. */
+struct conf_tls_server {
+    str cert_file, key_file, client_ca_file;
+    struct pos cert_pos, key_pos, client_ca_pos;
+    int client_auth; /* enum conf_client_auth; what is not NONE is verified by client_ca_file */
+    int min_version; /* enum conf_tls_version */
+};
+
+struct web_config {
+    struct arena arena;
+    str path, text;
+    struct conf_tls_server tls;
+};
+
+struct web_config *conf_load_web(const struct conf_input *in, struct conf_diags *d);
+void conf_web_free(struct web_config *c);
+/*
+ * Reads the certificate files (blocking) and gives what listeners use, owned by the caller (see
+ * net/tls.h); `*out` is NULL when the file asks for no TLS. A file that cannot be used is told at
+ * the key that names it.
+ */
+struct tls_server;
+bool conf_web_tls(const struct web_config *c, struct conf_diags *d, struct tls_server **out);
+
 /* ---- tools ---- */
 
 enum conf_kind {
@@ -254,6 +282,7 @@ enum conf_kind {
     CONF_KIND_NUNCHI,
     CONF_KIND_HTTP_CLIENT, /* promtool's --http.config.file */
     CONF_KIND_TLS,         /* a tls_config block alone */
+    CONF_KIND_WEB,         /* --web.config.file */
 };
 
 /* Body of `nunchi check config`: loads the file, also asks whether the files it names are there,

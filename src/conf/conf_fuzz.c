@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Any text is a configuration or a list of errors, for both files. Texts that would open files are
- * left out. */
+/* Any text is a configuration or a list of errors, for every kind of file. Texts that would open
+ * files are left out. */
 #include "conf/conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct conf_input in = {.path = "fuzz.yml", .text = text, .getenv = no_env};
     struct prom_config *c = conf_load_prometheus(&in, d);
     conf_nunchi_free(conf_load_nunchi(&in, d));
+    conf_web_free(conf_load_web(&in, d));
     conf_diags_print(d, &out);
     conf_free(c);
     conf_diags_free(d);

@@ -224,6 +224,93 @@ static void test_nunchi(void **state)
     conf_diags_free(d);
 }
 
+/* ---- web.yml ---- */
+
+#define WEB_TLS "tls_server_config: {cert_file: c.pem, key_file: k.pem"
+#define WEB_UNSAFE "not be safe"
+
+static const struct {
+    const char *text, *error; /* NULL: accepted */
+    uint32_t line, col;       /* of the error */
+    size_t warnings;
+} web_cases[] = {
+    {"", NULL, 0, 0, 0},
+    {"tls_server_config:\n", NULL, 0, 0, 0},
+    {"tls_server_config: {}\n", NULL, 0, 0, 0},
+    {WEB_TLS "}\n", NULL, 0, 0, 0},
+    {WEB_TLS ", min_version: TLS13}\n", NULL, 0, 0, 0},
+    {WEB_TLS ", min_version: TLS10}\n", NULL, 0, 0, 1},
+    {WEB_TLS ", max_version: TLS12}\n", NULL, 0, 0, 1},
+    {WEB_TLS ", prefer_server_cipher_suites: false}\n", NULL, 0, 0, 0},
+    {WEB_TLS ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: a}\n", NULL, 0, 0, 0},
+    {WEB_TLS ", client_auth_type: VerifyClientCertIfGiven, client_ca_file: a}\n", NULL, 0, 0, 0},
+    {"rate_limit: {burst: 5, interval: 1s}\nhttp_server_config: {http2: false}\n", NULL, 0, 0, 1},
+    {"basic_auth_users: {}\n", NULL, 0, 0, 0},
+    {"\nbasic_auth_users: {alice: hunter2}\n", WEB_UNSAFE, 2, 1, 0},
+    {"basic_auth_users:\n  alice: hunter2\n", WEB_UNSAFE, 1, 1, 0},
+    {"http_server_config:\n  headers: {X-Frame-Options: deny}\n", WEB_UNSAFE, 2, 3, 0},
+    {"tls_server_config:\n  cert: x\n  key: hunter2\n", WEB_UNSAFE, 2, 3, 0},
+    {WEB_TLS ",\n  cipher_suites: [TLS_AES_128_GCM_SHA256]}\n", WEB_UNSAFE, 2, 3, 0},
+    {WEB_TLS ",\n  curve_preferences: [X25519]}\n", WEB_UNSAFE, 2, 3, 0},
+    {WEB_TLS ",\n  client_allowed_sans: [a]}\n", WEB_UNSAFE, 2, 3, 0},
+    {WEB_TLS ",\n  client_auth_type: RequestClientCert}\n", "without checking", 2, 21, 0},
+    {WEB_TLS ",\n  client_auth_type: RequireAnyClientCert}\n", "without checking", 2, 21, 0},
+    {WEB_TLS ",\n  client_auth_type: RequireAndVerifyClientCert}\n", "nothing to check", 2, 21, 0},
+    {WEB_TLS ",\n  client_auth_type: RequireAndVerify}\n", "unknown value", 2, 21, 0},
+    {WEB_TLS ",\n  client_ca_file: a}\n", "has no effect without", 2, 19, 0},
+    {"tls_server_config: {cert_file: c.pem}\n", "cert_file", 1, 21, 0},
+    {"tls_server_config: {min_version: TLS13}\n", "no TLS", 1, 20, 0},
+    {"tls_server_config: {certfile: a}\n", "unknown field", 1, 21, 0},
+    {"basic_auth_user: {alice: hunter2}\n", "unknown field", 1, 1, 0},
+};
+
+static void test_web(void **state)
+{
+    for (size_t i = 0; i < sizeof web_cases / sizeof *web_cases; i++) {
+        struct conf_diags *d = conf_diags_new();
+        struct strbuf out STRBUF_CLEANUP = {0};
+        struct err e = {0};
+        const char *want = web_cases[i].error;
+        struct web_config *c = conf_load_web(
+            &(struct conf_input){.path = "web.yml", .text = str_from_z(web_cases[i].text)}, d);
+        conf_diags_first_error(d, &e);
+        conf_diags_print(d, &out);
+        if (!want != !!c || (want && !strstr(e.msg, want)) || e.pos.line != web_cases[i].line ||
+            e.pos.col != web_cases[i].col ||
+            conf_diags_count(d) - conf_diags_errors(d) != web_cases[i].warnings ||
+            (out.p && strstr(out.p, "hunter2")))
+            fail_msg("case %zu: %s\n  got: %s", i, web_cases[i].text, out.p ? out.p : "accepted");
+        conf_web_free(c);
+        conf_diags_free(d);
+    }
+}
+
+static void test_web_values(void **state)
+{
+    str text = STR("tls_server_config:\n  cert_file: c.pem\n  key_file: /k.pem\n"
+                   "  client_ca_file: a.pem\n  client_auth_type: RequireAndVerifyClientCert\n"
+                   "  min_version: TLS13\n");
+    struct conf_diags *d = conf_diags_new();
+    struct web_config *c =
+        conf_load_web(&(struct conf_input){.path = "/no/such/web.yml", .text = text}, d);
+    assert_non_null(c);
+    assert_true(str_eqz(c->tls.cert_file, "/no/such/c.pem"));
+    assert_true(str_eqz(c->tls.key_file, "/k.pem"));
+    assert_true(str_eqz(c->tls.client_ca_file, "/no/such/a.pem"));
+    assert_int_equal(c->tls.client_auth, CONF_CLIENT_REQUIRED);
+    assert_int_equal(c->tls.min_version, CONF_TLS13);
+    struct tls_server *tls = NULL;
+    struct err e;
+    assert_false(conf_web_tls(c, d, &tls));
+    assert_null(tls);
+    assert_true(conf_diags_first_error(d, &e));
+    assert_string_equal(e.file, "/no/such/web.yml");
+    assert_int_equal(e.pos.line, 2);
+    assert_non_null(strstr(e.msg, "/no/such/c.pem: No such file"));
+    conf_web_free(c);
+    conf_diags_free(d);
+}
+
 /* ---- the reference pages ---- */
 
 static void test_reference_is_current(void **state)
@@ -231,7 +318,9 @@ static void test_reference_is_current(void **state)
     static const struct {
         enum conf_kind kind;
         const char *page;
-    } pages[] = {{CONF_KIND_PROMETHEUS, "prometheus.yml.md"}, {CONF_KIND_NUNCHI, "nunchi.yml.md"}};
+    } pages[] = {{CONF_KIND_PROMETHEUS, "prometheus.yml.md"},
+                 {CONF_KIND_NUNCHI, "nunchi.yml.md"},
+                 {CONF_KIND_WEB, "web.yml.md"}};
     const char *root = getenv("NUNCHI_SOURCE");
     if (!root)
         skip();
@@ -284,7 +373,7 @@ static const struct {
     {"http_config/http.conf.basic-auth.bad-username.yaml", false, "two user names"},
     {"http_config/http.conf.invalid-bearer-token-file.bad.yml", true, "missing file"},
     {"examples/rbac-setup.yml", false, "a Kubernetes file"},
-    {"examples/web-config.yml", false, "a web.config.file"},
+    {"examples/web-config.yml", false, "logins are not built"},
     {"examples/promtool-http-config-file.yml", false, "an HTTP client file"},
     {"prometheus/first.rules", false, "a rule file"},
 };
@@ -301,6 +390,8 @@ static enum conf_kind kind_of(const char *name)
 {
     if (strncmp(name, "http_config/tls_config", 22) == 0)
         return CONF_KIND_TLS;
+    if (strcmp(name, "examples/web-config.yml") == 0)
+        return CONF_KIND_WEB;
     return strncmp(name, "http_config/", 12) == 0 ? CONF_KIND_HTTP_CLIENT : CONF_KIND_PROMETHEUS;
 }
 
@@ -359,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_not_built),
         cmocka_unit_test(test_error_limit),
         cmocka_unit_test(test_nunchi),
+        cmocka_unit_test(test_web),
+        cmocka_unit_test(test_web_values),
         cmocka_unit_test(test_reference_is_current),
         cmocka_unit_test(test_corpus),
     };

@@ -9,7 +9,7 @@ const char *const conf_url_scheme_names[] = {"http", "https", NULL};
 
 /* ---- tls_config ---- */
 
-static const char *const tls_versions[] = {"", "TLS10", "TLS11", "TLS12", "TLS13", NULL};
+const char *const conf_tls_version_names[] = {"", "TLS10", "TLS11", "TLS12", "TLS13", NULL};
 
 #define AT(member) offsetof(struct conf_tls, member)
 static const struct conf_row tls_rows[] = {
@@ -26,9 +26,9 @@ static const struct conf_row tls_rows[] = {
     {"server_name", CONF_STR, AT(server_name), .help = "Name to ask for and to check."},
     {"insecure_skip_verify", CONF_BOOL, AT(insecure_skip_verify), "false",
      .help = "Do not check the server's certificate."},
-    {"min_version", CONF_ENUM, AT(min_version), .names = tls_versions,
+    {"min_version", CONF_ENUM, AT(min_version), .names = conf_tls_version_names,
      .help = "Oldest version to speak; the TLS library's own default unless written."},
-    {"max_version", CONF_ENUM, AT(max_version), .names = tls_versions,
+    {"max_version", CONF_ENUM, AT(max_version), .names = conf_tls_version_names,
      .help = "Newest version to speak."},
     {0},
 };

@@ -94,8 +94,9 @@ static void unknown_key(struct conf_reader *r, const struct conf_schema *s,
         return;
     }
     const struct conf_row *meant = conf_row_find(s, near);
-    if (meant->type == CONF_SECRET) /* a password behind a mistyped key is a password */
-        conf_diags_hide(r->diags, r->text, pair->pos.line);
+    if (meant->type == CONF_SECRET || meant->type == CONF_MAP_SECRET ||
+        meant->type == CONF_LIST_SECRET) /* a password behind a mistyped key is a password */
+        conf_hide_tree(r, pair->value);
     struct strbuf hint STRBUF_CLEANUP = {0};
     strbuf_addf(&hint, "did you mean \"%.*s\"?", STR_ARG(near));
     conf_error_hint(r, pair->key->pos, hint.p, "unknown field \"%.*s\" in %s",
@@ -289,6 +290,16 @@ static bool asks_nothing(const struct conf_row *row, const struct yaml_node *v)
     return row->def && v->kind == YAML_SCALAR && str_eqz(v->value, row->def);
 }
 
+static void say_not_built(struct conf_reader *r, const struct conf_row *row, struct pos pos)
+{
+    if (row->status == CONF_REFUSED)
+        conf_error_hint(r, pos, "remove the key to start without what it asks for",
+                        "\"%s\" is valid but not built yet, and to ignore it would not be safe",
+                        row->key);
+    else
+        conf_warn(r, pos, "\"%s\" is valid but not built yet: it has no effect", row->key);
+}
+
 static bool read_pair(struct conf_reader *r, const struct conf_schema *s,
                       const struct yaml_pair *pair, void *obj)
 {
@@ -298,10 +309,9 @@ static bool read_pair(struct conf_reader *r, const struct conf_schema *s,
         unknown_key(r, s, pair);
         return false;
     }
-    bool later = row->status == CONF_LATER;
+    bool later = row->status == CONF_LATER || row->status == CONF_REFUSED;
     if (later && r->quiet == 0 && !asks_nothing(row, pair->value))
-        conf_warn(r, pair->key->pos, "\"%s\" is valid but not built yet: it has no effect",
-                  row->key);
+        say_not_built(r, row, pair->key->pos);
     r->quiet += later;
     bool kept = at != CONF_NOWHERE && row->at != CONF_NOWHERE;
     bool ok = read_value(r, row, pair, kept ? (char *)obj + at + row->at : NULL);

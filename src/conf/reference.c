@@ -79,7 +79,11 @@ static void add_type(struct page *p, const struct conf_row *row)
 static void add_row(struct page *p, const struct conf_row *row)
 {
     static const char *const status[] = {
-        [CONF_BUILT] = "", [CONF_LATER] = "not built yet", [CONF_NO_MEANING] = "no effect"};
+        [CONF_BUILT] = "",
+        [CONF_LATER] = "not built yet",
+        [CONF_NO_MEANING] = "no effect",
+        [CONF_REFUSED] = "not built yet, refused",
+    };
     strbuf_addf(p->out, "| `%s` | ", row->key);
     add_type(p, row);
     if (row->required)
@@ -155,6 +159,7 @@ void conf_reference(enum conf_kind kind, struct strbuf *out)
         [CONF_KIND_NUNCHI] = &conf_schema_nunchi,
         [CONF_KIND_HTTP_CLIENT] = &conf_schema_http,
         [CONF_KIND_TLS] = &conf_schema_tls,
+        [CONF_KIND_WEB] = &conf_schema_web,
     };
     struct page p = {.out = out};
     want(&p, top[kind]);

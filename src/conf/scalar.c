@@ -21,13 +21,13 @@ void conf_mark_secret(struct conf_reader *r, const struct yaml_node *node)
 }
 
 /* Whatever was written in place of a secret may be one. */
-static void hide_tree(struct conf_reader *r, const struct yaml_node *node)
+void conf_hide_tree(struct conf_reader *r, const struct yaml_node *node)
 {
     conf_diags_hide(r->diags, r->text, node->pos.line);
     for (size_t i = 0; node->kind == YAML_SEQUENCE && i < node->n; i++)
-        hide_tree(r, node->items[i]);
+        conf_hide_tree(r, node->items[i]);
     for (size_t i = 0; node->kind == YAML_MAPPING && i < node->n; i++)
-        hide_tree(r, node->pairs[i].value);
+        conf_hide_tree(r, node->pairs[i].value);
 }
 
 str conf_join_path(struct arena *a, str dir, str path)
@@ -293,7 +293,7 @@ bool conf_scalar(struct conf_reader *r, const struct conf_row *row, enum conf_ty
                  const struct yaml_node *node, struct pos pos, void *dst)
 {
     if (type == CONF_SECRET && node->kind != YAML_SCALAR)
-        hide_tree(r, node);
+        conf_hide_tree(r, node);
     if (node->kind != YAML_SCALAR)
         return wrong_type(r, row, node, pos, "a single value");
     if (str_eqz(node->tag, "tag:yaml.org,2002:binary"))

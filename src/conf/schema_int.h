@@ -50,6 +50,7 @@ enum conf_status {
     CONF_BUILT,
     CONF_LATER,      /* valid upstream, nothing acts on it yet: a warning */
     CONF_NO_MEANING, /* valid upstream, about something nunchi has not got; no warning */
+    CONF_REFUSED,    /* valid upstream, not built, and less safe when ignored: an error */
 };
 
 #define CONF_NOWHERE SIZE_MAX
@@ -151,6 +152,8 @@ bool conf_label_name(struct conf_reader *r, const struct yaml_node *node);
 str conf_join_path(struct arena *a, str dir, str path);
 /* Marks a scalar as secret for printers of the file. */
 void conf_mark_secret(struct conf_reader *r, const struct yaml_node *node);
+/* No diagnostic quotes the lines of this node or of what is in it. */
+void conf_hide_tree(struct conf_reader *r, const struct yaml_node *node);
 
 /* ---- print.c ---- */
 
@@ -169,7 +172,7 @@ extern const struct conf_schema conf_schema_prometheus;
 bool conf_prometheus_from(struct conf_reader *r, const struct conf_input *in,
                           const struct yaml_node *root, struct prom_config *c);
 
-/* ---- http.c, relabel.c, scrape.c, later.c, sd.c, nunchi.c ---- */
+/* ---- http.c, relabel.c, scrape.c, later.c, sd.c, nunchi.c, web.c ---- */
 extern const struct conf_schema conf_schema_http, conf_schema_tls, conf_schema_http_headers;
 extern const struct conf_schema conf_schema_relabel;
 extern const struct conf_schema conf_schema_scrape, conf_schema_static, conf_schema_limits,
@@ -178,9 +181,11 @@ extern const struct conf_schema conf_schema_sd;
 extern const struct conf_schema conf_schema_alerting, conf_schema_remote_write,
     conf_schema_remote_read, conf_schema_otlp, conf_schema_storage, conf_schema_tracing,
     conf_schema_runtime;
-extern const struct conf_schema conf_schema_nunchi;
-extern const char *const conf_protocol_names[],
-    *const conf_name_scheme_names[], *const conf_escaping_names[], *const conf_url_scheme_names[];
+extern const struct conf_schema conf_schema_nunchi, conf_schema_web;
+extern const char *const conf_protocol_names[], *const conf_name_scheme_names[],
+                                                    *const conf_escaping_names[],
+                                                        *const conf_url_scheme_names[],
+                                                            *const conf_tls_version_names[];
 
 bool conf_header_reserved(str name);
 /* What Validate of upstream's relabel.Config refuses. `legacy`: names must be identifiers. */
