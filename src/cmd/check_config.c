@@ -7,27 +7,42 @@
 enum { KIND, STRICT };
 
 static const struct option_row options[] = {
-    [KIND] = {"kind", OPTION_TEXT, "prometheus|nunchi", NULL,
-              "What the file is. Without it, a file called nunchi.yml is ours and any other is "
-              "Prometheus'."},
+    [KIND] =
+        {"kind", OPTION_TEXT, "prometheus|nunchi|web", NULL,
+         "What the file is. Without it, a file called nunchi.yml is ours, one called web.yml or "
+         "web-config.yml is for --web.config.file, and any other is a prometheus.yml."},
     [STRICT] = {"strict", OPTION_BOOL, NULL, NULL,
                 "Refuse valid keys whose behaviour is not built yet, instead of a warning."},
 };
 
-static bool kind_of(str kind, const char *path, enum conf_kind *out, struct err *err)
+static enum conf_kind kind_by_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    bool ours = str_starts(str_from_z(slash ? slash + 1 : path), STR("nunchi."));
+    str name = str_from_z(slash ? slash + 1 : path);
+    if (str_starts(name, STR("nunchi.")))
+        return CONF_KIND_NUNCHI;
+    if (str_starts(name, STR("web.")) || str_starts(name, STR("web-config.")))
+        return CONF_KIND_WEB;
+    return CONF_KIND_PROMETHEUS;
+}
+
+static bool kind_of(str kind, const char *path, enum conf_kind *out, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum conf_kind kind;
+    } kinds[] = {
+        {"prometheus", CONF_KIND_PROMETHEUS}, {"nunchi", CONF_KIND_NUNCHI}, {"web", CONF_KIND_WEB}};
+    *out = kind_by_name(path);
     if (!kind.n)
-        *out = ours ? CONF_KIND_NUNCHI : CONF_KIND_PROMETHEUS;
-    else if (str_eqz(kind, "nunchi"))
-        *out = CONF_KIND_NUNCHI;
-    else if (str_eqz(kind, "prometheus"))
-        *out = CONF_KIND_PROMETHEUS;
-    else
-        return err_set(err, ERR_INVALID, "--kind is \"%.*s\", expected prometheus or nunchi",
-                       STR_ARG(kind));
-    return true;
+        return true;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        *out = kinds[i].kind;
+        if (str_eqz(kind, kinds[i].name))
+            return true;
+    }
+    return err_set(err, ERR_INVALID, "--kind is \"%.*s\", expected prometheus, nunchi or web",
+                   STR_ARG(kind));
 }
 
 static int run(const struct command *self, const struct option_value *values, char **args,

@@ -17,6 +17,7 @@
 #include "collect/collect.h"
 #include "ingest/ingest.h"
 #include "net/http_client.h"
+#include "net/tls.h"
 #include "promql/promql.h"
 #include "scrape/scrape.h"
 #include "sys/diag.h"
@@ -43,6 +44,7 @@ struct io_thread {
 struct server {
     struct server_settings settings;
     bool configured; /* a configuration is in force */
+    bool tls;        /* of the listen addresses */
     char hostname[256];
     struct env env;
     struct loop *main_loop;
@@ -173,15 +175,35 @@ static void drop_shown(void *shown)
     server_config_unref((char *)shown - offsetof(struct server_config, shown));
 }
 
+static bool web_may_change(const struct server *s, const struct server_config *c, struct err *err)
+{
+    if (!c->tls != !s->tls) {
+        err_set(err, ERR_EXEC, "%s switches TLS %s, which takes a new start", s->settings.web_file,
+                c->tls ? "on" : "off");
+        return false;
+    }
+    return server_listen_check(&s->settings, c, err);
+}
+
+/* New connections use the new certificates; those that are open go on with theirs. */
+static void swap_certificates(struct server *s, const struct server_config *c)
+{
+    for (size_t i = 0; c->tls && i < s->settings.listen_n; i++)
+        http_server_tls_swap(s->http, i, tls_server_share(c->tls));
+}
+
 /* Puts a loaded configuration into force; takes the caller's reference when it succeeds. Main loop.
  */
 static bool apply_config(struct server *s, struct server_config *c, struct err *err)
 {
+    if (!web_may_change(s, c, err))
+        return false;
     atomic_fetch_add(&c->refs, 1);
     if (!scrape_apply(s->scraper, c->metrics, server_config_unref, c, err)) {
         server_config_unref(c);
         return false;
     }
+    swap_certificates(s, c);
     publish_config(s, c);
     snap_publish(&s->api.config, &c->shown, drop_shown);
     s->configured = true;
@@ -235,8 +257,8 @@ static bool reload(void *arg, struct strbuf *report)
     struct server *s = arg;
     const struct server_settings *set = &s->settings;
     struct err err;
-    struct server_config *c =
-        server_config_load(set->config_file, set->nunchi_file, set->strict, report);
+    struct server_files files = {set->config_file, set->nunchi_file, set->web_file, set->strict};
+    struct server_config *c = server_config_load(&files, report);
     if (c && !apply_from_worker(s, c, &err)) {
         err_print(&err, "error", STR(""), report);
         server_config_unref(c);
@@ -360,6 +382,15 @@ static str url_host(str url)
     return rest;
 }
 
+/* Others may reach it, by names it cannot know. */
+static bool is_open(const struct server_settings *set)
+{
+    bool open = set->insecure;
+    for (size_t i = 0; i < set->listen_n; i++)
+        open |= !server_is_loopback(str_from_z(set->listen[i]));
+    return open;
+}
+
 static void fill_api(struct server *s)
 {
     const struct server_settings *set = &s->settings;
@@ -385,22 +416,20 @@ static void fill_api(struct server *s)
     api->external_url = set->external_url;
     api->lifecycle = set->lifecycle;
     api->cors_origin = set->cors_origin;
-    api->guard =
-        (struct guard){url_host(set->external_url), str_from_z(s->hostname), set->insecure};
+    api->guard = (struct guard){url_host(set->external_url), str_from_z(s->hostname), is_open(set)};
     api->started_at = env_now_ms(&s->env);
     api->storage_retention = set->flags[FLAG_RETENTION_TIME].value;
     show_limits(s);
 }
 
-static bool start_http(struct server *s, struct err *err)
+static bool start_http(struct server *s, const struct server_config *config, struct err *err)
 {
     const struct server_settings *set = &s->settings;
     struct http_listen listen[64];
     struct loop *loops[IO_LOOPS_MAX];
     if (set->listen_n > sizeof listen / sizeof listen[0])
         return err_set(err, ERR_LIMIT, "more than 64 listen addresses");
-    for (size_t i = 0; i < set->listen_n; i++)
-        listen[i] = (struct http_listen){.address = set->listen[i]};
+    s->tls = config->tls != NULL;
     for (size_t i = 0; i < s->io_n; i++)
         loops[i] = s->io[i].loop;
     /* Behind a proxy on this host every peer has the same address. */
@@ -417,7 +446,12 @@ static bool start_http(struct server *s, struct err *err)
                    .address_connections_max = address_max},
         .handler = api_handler(&s->api),
     };
+    for (size_t i = 0; i < set->listen_n; i++)
+        listen[i] =
+            (struct http_listen){set->listen[i], s->tls ? tls_server_share(config->tls) : NULL};
     s->http = http_server_new(&o, err);
+    for (size_t i = 0; !s->http && i < set->listen_n; i++)
+        tls_server_free(listen[i].tls);
     return s->http != NULL;
 }
 
@@ -431,14 +465,17 @@ static void say_ready(struct server *s)
     str host = str_sub(address, 0, colon ? colon - 1 : 0);
     if (!host.n || str_eqz(host, "0.0.0.0") || str_eqz(host, "[::]"))
         host = str_from_z(s->hostname);
-    printf("nunchi %s is ready: http://%.*s:%u/\n", NUNCHI_VERSION, STR_ARG(host),
-           http_server_port(s->http, 0));
+    printf("nunchi %s is ready: %s://%.*s:%u/\n", NUNCHI_VERSION, s->tls ? "https" : "http",
+           STR_ARG(host), http_server_port(s->http, 0));
     if (set->watch_host)
         printf("watching this host every %.*s, samples in %s\n",
                STR_ARG(set->flags[FLAG_WATCH_INTERVAL].value), set->storage_path);
     else
         printf("configuration %s, samples in %s\n",
-               set->config_file ? set->config_file : set->nunchi_file, set->storage_path);
+               set->config_file   ? set->config_file
+               : set->nunchi_file ? set->nunchi_file
+                                  : "none",
+               set->storage_path);
     fflush(stdout);
 }
 
@@ -448,8 +485,8 @@ static bool start(struct server *s, struct server_config *config, struct err *er
 {
     static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
     snap_init(&s->api.config);
-    if (!server_listen_check(&s->settings, err) || !start_loops(s, err) || !start_storage(s, err) ||
-        !start_scraping(s, err) || !start_http(s, err))
+    if (!server_listen_check(&s->settings, config, err) || !start_loops(s, err) ||
+        !start_storage(s, err) || !start_scraping(s, err) || !start_http(s, config, err))
         return false;
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         if (!loop_signal(s->main_loop, signals[i], on_signal, s, err))
@@ -542,9 +579,9 @@ static int run(const struct command *self, const struct option_value *values, ch
         return cmd_fail(&err);
     }
     process_prepare();
-    struct server_config *config =
-        server_config_load(path_of(&values[FLAG_CONFIG_FILE]), path_of(&values[FLAG_CONFIG]),
-                           values[FLAG_STRICT].on, &report);
+    struct server_files files = {path_of(&values[FLAG_CONFIG_FILE]), path_of(&values[FLAG_CONFIG]),
+                                 path_of(&values[FLAG_WEB_CONFIG]), values[FLAG_STRICT].on};
+    struct server_config *config = server_config_load(&files, &report);
     fputs(report.p ? report.p : "", stderr);
     if (!config)
         return 1;

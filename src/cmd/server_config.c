@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Loading both configuration files of the server, all or nothing. */
+/* Loading the configuration files of the server, all or nothing. */
 #include "base/mem.h"
 #include "cmd/server_int.h"
+#include "net/tls.h"
 
 static bool load_nunchi(struct server_config *c, const char *path, bool strict)
 {
@@ -22,21 +23,31 @@ static bool load_metrics(struct server_config *c, const char *path, bool strict)
     return c->own != NULL;
 }
 
-struct server_config *server_config_load(const char *config_file, const char *nunchi_file,
-                                         bool strict, struct strbuf *report)
+/* With the certificates: a reload brings the files' present content. */
+static bool load_web(struct server_config *c, const char *path, bool strict)
+{
+    struct conf_input in = {.path = path, .strict = strict};
+    if (!path)
+        return true;
+    c->web = conf_load_web(&in, c->diags);
+    return c->web && conf_web_tls(c->web, c->diags, &c->tls);
+}
+
+struct server_config *server_config_load(const struct server_files *files, struct strbuf *report)
 {
     struct server_config *c = mem_new(struct server_config);
     atomic_init(&c->refs, 1);
     c->diags = conf_diags_new();
-    bool ok = load_nunchi(c, nunchi_file, strict);
-    bool twice = ok && config_file && c->nunchi->metrics;
-    ok = ok && !twice && load_metrics(c, config_file, strict);
+    bool ok = load_nunchi(c, files->nunchi, files->strict);
+    bool twice = ok && files->config && c->nunchi->metrics;
+    ok = ok && !twice && load_metrics(c, files->config, files->strict);
+    ok &= load_web(c, files->web, files->strict);
     conf_diags_print(c->diags, report);
     if (twice)
         strbuf_addf(report,
                     "error: both --config.file and `metrics` in %s say what to scrape\n"
                     "hint: leave one of them out\n",
-                    nunchi_file);
+                    files->nunchi);
     if (!ok) {
         server_config_unref(c);
         return NULL;
@@ -55,6 +66,8 @@ void server_config_unref(void *config)
         conf_nunchi_free(c->nunchi);
     if (c->own)
         conf_free(c->own);
+    conf_web_free(c->web);
+    tls_server_free(c->tls);
     conf_diags_free(c->diags);
     free(c);
 }

@@ -14,6 +14,7 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_DURABILITY] = {"storage.durability", OPTION_TEXT, "durable|fast", "durable", "When a write is acknowledged: once it is on stable storage, or at once with a sync each second."},
 [FLAG_MEMORY] = {"storage.memory", OPTION_TEXT, "SIZE", NULL, "Memory for recent samples; near it new series are refused. Default: a quarter of the machine's."},
 [FLAG_LISTEN] = {"web.listen-address", OPTION_LIST, "HOST:PORT", "127.0.0.1:9090", "Where to listen."},
+[FLAG_WEB_CONFIG] = {"web.config.file", OPTION_TEXT, "FILE", NULL, "TLS and client certificates of the listen addresses: a web configuration file as Prometheus takes it."},
 [FLAG_EXTERNAL_URL] = {"web.external-url", OPTION_TEXT, "URL", NULL, "The URL under which others reach this server."},
 [FLAG_LIFECYCLE_ON] = {"web.enable-lifecycle", OPTION_BOOL, NULL, NULL, "Allow a reload by POST /-/reload."},
 [FLAG_REMOTE_WRITE_RECEIVER] = {"web.enable-remote-write-receiver", OPTION_BOOL, NULL, "true", "Accept remote write. It always is; the flag is taken for Prometheus' sake."},
@@ -124,6 +125,7 @@ static void read_paths(const struct option_value *values, const struct nunchi_co
 {
     out->config_file = text_or_null(&values[FLAG_CONFIG_FILE]);
     out->nunchi_file = text_or_null(&values[FLAG_CONFIG]);
+    out->web_file = text_or_null(&values[FLAG_WEB_CONFIG]);
     out->storage_path = text_or_null(&values[FLAG_STORAGE_PATH]);
     if (!out->storage_path)
         out->storage_path = text_or_null(&values[FLAG_STORAGE_TSDB_PATH]);
@@ -199,23 +201,25 @@ void server_settings_fini(struct server_settings *s)
     arena_fini(&s->arena);
 }
 
-static bool is_loopback(str address)
+bool server_is_loopback(str address)
 {
     return str_starts(address, STR("127.")) || str_starts(address, STR("localhost:")) ||
            str_starts(address, STR("[::1]:"));
 }
 
-bool server_listen_check(const struct server_settings *s, struct err *err)
+bool server_listen_check(const struct server_settings *s, const struct server_config *c,
+                         struct err *err)
 {
-    for (size_t i = 0; i < s->listen_n && !s->insecure; i++) {
-        if (is_loopback(str_from_z(s->listen[i])))
+    bool closed = c->tls && c->web->tls.client_auth == CONF_CLIENT_REQUIRED;
+    for (size_t i = 0; i < s->listen_n && !s->insecure && !closed; i++) {
+        if (server_is_loopback(str_from_z(s->listen[i])))
             continue;
         err_set(
             err, ERR_DENIED,
             "listening on %s would let anybody who reaches it read and write without logging in",
             s->listen[i]);
-        return err_hint(err, "listen on 127.0.0.1 behind a proxy that authenticates, or say "
-                             "--insecure");
+        return err_hint(err, "listen on 127.0.0.1 behind a proxy that authenticates, demand client "
+                             "certificates with --web.config.file, or say --insecure");
     }
     return true;
 }

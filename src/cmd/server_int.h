@@ -17,6 +17,7 @@ enum server_flag {
     FLAG_DURABILITY,
     FLAG_MEMORY,
     FLAG_LISTEN,
+    FLAG_WEB_CONFIG,
     FLAG_EXTERNAL_URL,
     FLAG_LIFECYCLE_ON,
     FLAG_REMOTE_WRITE_RECEIVER,
@@ -40,7 +41,7 @@ extern const struct option_row server_options[SERVER_FLAGS];
 /* Flags and nunchi.yml together: a flag that was given wins. Views live as long as `arena`. */
 struct server_settings {
     struct arena arena;
-    const char *config_file, *nunchi_file; /* NULL: none */
+    const char *config_file, *nunchi_file, *web_file; /* NULL: none */
     const char *storage_path;
     int64_t retention_ms;
     bool durable, lifecycle, watch_host, insecure, strict, log_json;
@@ -60,9 +61,6 @@ struct server_settings {
 bool server_settings_read(const struct option_value *values, const struct nunchi_config *file,
                           struct server_settings *out, struct err *err);
 void server_settings_fini(struct server_settings *s);
-/* An address that others can reach needs --insecure. */
-bool server_listen_check(const struct server_settings *s, struct err *err);
-
 /*
  * The configuration in force. Immutable once loaded; freed when the scraper and the last reader of
  * the status page let go.
@@ -70,15 +68,27 @@ bool server_listen_check(const struct server_settings *s, struct err *err);
 struct server_config {
     _Atomic unsigned refs;
     struct nunchi_config *nunchi;
+    struct web_config *web;            /* NULL: no --web.config.file */
+    struct tls_server *tls;            /* by `web`; NULL: plain HTTP */
     struct prom_config *own;           /* loaded from --config.file, or the default */
     const struct prom_config *metrics; /* what is in force: own, or that of nunchi.yml */
     struct conf_diags *diags;
     struct api_config shown;
 };
 
+struct server_files {
+    const char *config, *nunchi, *web; /* NULL: not given */
+    bool strict;
+};
+
 /* NULL when a file was refused; `report` gets everything that is wrong or worth a warning. */
-struct server_config *server_config_load(const char *config_file, const char *nunchi_file,
-                                         bool strict, struct strbuf *report);
+struct server_config *server_config_load(const struct server_files *files, struct strbuf *report);
 void server_config_unref(void *config);
+
+/* The address is one of this host only. */
+bool server_is_loopback(str address);
+/* An address that others can reach needs client certificates, or --insecure. */
+bool server_listen_check(const struct server_settings *s, const struct server_config *c,
+                         struct err *err);
 
 #endif

@@ -98,11 +98,12 @@ class Reply:
         return json.loads(self.body)
 
 
-def http(url, data=None, headers=None, method=None):
+def http(url, data=None, headers=None, method=None, context=None):
     if isinstance(data, dict):
         data = urllib.parse.urlencode(data, doseq=True).encode()
     request = urllib.request.Request(url, data=data, headers=headers or {}, method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                         urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=PATIENCE_S) as r:
             return Reply(r.status, r.headers, r.read())
@@ -112,13 +113,15 @@ def http(url, data=None, headers=None, method=None):
 
 
 class Server:
-    """A running `nunchi server`. `directory` outlives it, so that it can be started again."""
+    """A running `nunchi server`. `directory` outlives it, so that it can be started again.
+    `context`: a client's ssl.SSLContext for a server that speaks TLS."""
 
-    def __init__(self, *args, directory=None, port=None, env=None):
+    def __init__(self, *args, directory=None, port=None, env=None, context=None):
         self.own = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="nunchi-test-")
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.context = context
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
         self.log = open(os.path.join(self.directory, "..", os.path.basename(self.directory) + ".log"),
                         "ab+")
         self.process = subprocess.Popen(
@@ -163,10 +166,11 @@ class Server:
 
     def get(self, path, headers=None, **params):
         query = "?" + urllib.parse.urlencode(params, doseq=True) if params else ""
-        return http(self.url + path + query, headers=headers)
+        return http(self.url + path + query, headers=headers, context=self.context)
 
     def post(self, path, data=b"", headers=None, method="POST"):
-        return http(self.url + path, data=data, headers=headers, method=method)
+        return http(self.url + path, data=data, headers=headers, method=method,
+                    context=self.context)
 
     def query(self, expr, **params):
         """The result of an instant query: a list of (labels, value)."""
