@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The sections of a part, checksums right and contents from any bytes: loading, matching, reading.
+ */
+#include "sys/sim/sim.h"
+#include "tsdb/index.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* Five sections; lengths are the first ten bytes. */
+static void write_part(struct env *env, const uint8_t *data, size_t n)
+{
+    static const char *const names[] = {"samples", "symbols", "series", "postings", "metadata"};
+    struct err err;
+    struct part_info info = {.id = 1, .kind = PART_KIND_METRICS};
+    uint64_t size;
+    env->disk->ops->mkdir(env->disk, STR("p"), &err);
+    struct part_writer *w = part_writer_open(env->disk, STR("p"), 1, &err);
+    size_t at = 10;
+    for (int i = 0; i < 5; i++) {
+        size_t len = data[2 * i] | (size_t)data[2 * i + 1] << 8;
+        len = len < n - at ? len : n - at;
+        part_writer_section(w, names[i]);
+        part_writer_add(w, data + at, len);
+        at += len;
+    }
+    part_writer_finish(w, &info, &size, &err);
+}
+
+static void use(struct index *x)
+{
+    struct arena a ARENA_CLEANUP;
+    struct err err;
+    struct matcher m[2];
+    struct id_list ids;
+    arena_init(&a, 0);
+    if (!matcher_init(&m[0], MATCH_NE, STR("a"), STR("b"), &err) ||
+        !matcher_init(&m[1], MATCH_EQ, STR("c"), STR("d"), &err))
+        return;
+    for (size_t k = 0; k < 3; k++)
+        if (index_match(x, m, k, &a, &ids, &err))
+            for (size_t i = 0; i < ids.n && i < 16; i++) {
+                struct labels ls;
+                struct sample_list l = {0};
+                index_labels(x, ids.at[i], &a, &ls, &err);
+                index_overlaps(x, ids.at[i], 0, 1000);
+                index_read(x, ids.at[i], INT64_MIN, INT64_MAX, &l, &err);
+                free(l.at);
+            }
+    matcher_fini(&m[0]);
+    matcher_fini(&m[1]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    if (n < 10)
+        return 0;
+    struct sim *sim = sim_new(1);
+    struct env env = sim_env(sim);
+    struct err err;
+    write_part(&env, data, n);
+    struct blob *b = blob_file_open(env.disk, STR("p/0000000000000001.part"), &err);
+    struct part *p = b ? part_open(b, &err) : NULL;
+    struct index *x = p ? index_load(p, &err) : NULL;
+    if (x) {
+        use(x);
+        index_free(x);
+    }
+    if (p)
+        part_close(p);
+    sim_free(sim);
+    return 0;
+}

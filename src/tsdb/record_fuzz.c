@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Headers of WAL segments and records, and the metrics engine's record, from any bytes. */
+#include "store/wal_int.h"
+#include "tsdb/record.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static bool define(void *arg, uint64_t number, struct labels ls)
+{
+    for (size_t i = 1; i < ls.n; i++)
+        if (str_cmp(ls.at[i - 1].name, ls.at[i].name) >= 0)
+            __builtin_trap();
+    return true;
+}
+static bool sample(void *arg, uint64_t number, ts_ms t, double v)
+{
+    return number != 0;
+}
+static bool metadata(void *arg, const struct metadata *m)
+{
+    return m->family.n <= *(size_t *)arg;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    struct record_visitor v = {define, sample, metadata, &n};
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    record_decode((bytes){data, n}, &a, &v);
+    if (n >= WAL_HEADER_BYTES) {
+        struct wal_header h;
+        struct err err;
+        wal_header_decode(data, &h, &err);
+    }
+    if (n >= WAL_FRAME_BYTES) {
+        struct wal_frame f;
+        wal_frame_decode(data, &f);
+    }
+    return 0;
+}
