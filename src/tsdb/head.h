@@ -120,6 +120,8 @@ static inline uint64_t head_series_number(const struct head *h, const struct ser
     return (uint64_t)s->id * h->shards_n + head_shard_of(h, s->hash) + 1;
 }
 
+/* Asks the memory for what shard_find of these hashes will look at. Under the shard's lock. */
+void shard_prefetch(const struct shard *sh, const uint64_t *hashes, size_t n);
 /* Under the shard's lock, for reading at least. NULL when it is not there. */
 struct series *shard_find(struct head *h, struct shard *sh, struct labels ls, uint64_t hash);
 /* Under the shard's lock for writing; it must not be there. */

@@ -32,6 +32,27 @@ struct series *shard_find(struct head *h, struct shard *sh, struct labels ls, ui
     return NULL;
 }
 
+/* Three dependent places for each, so three rounds: the misses of a round overlap. */
+void shard_prefetch(const struct shard *sh, const uint64_t *hashes, size_t n)
+{
+    size_t mask = sh->slots_n - 1;
+    if (!sh->slots_n)
+        return;
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(&sh->slots[hashes[i] & mask]);
+    for (size_t i = 0; i < n; i++)
+        if (sh->slots[hashes[i] & mask])
+            __builtin_prefetch(&sh->by_id.at[sh->slots[hashes[i] & mask] - 1]);
+    for (size_t i = 0; i < n; i++) {
+        if (!sh->slots[hashes[i] & mask])
+            continue;
+        const char *s = (const char *)sh->by_id.at[sh->slots[hashes[i] & mask] - 1];
+        __builtin_prefetch(s);
+        __builtin_prefetch(s + 64);
+        __builtin_prefetch(s + 128);
+    }
+}
+
 static void slot_put(struct shard *sh, const struct series *s)
 {
     size_t i = s->hash & (sh->slots_n - 1);

@@ -127,6 +127,18 @@ static void pin(struct pending *p, size_t i, struct series *s)
     p->number[i] = head_series_number(&p->db->head, s);
 }
 
+enum { PREFETCH = 32 };
+
+static void prefetch(const struct pending *p, const struct shard *sh, const uint32_t *order,
+                     size_t n)
+{
+    uint64_t hashes[PREFETCH];
+    n = n < PREFETCH ? n : PREFETCH;
+    for (size_t i = 0; i < n; i++)
+        hashes[i] = p->b->series[order[i]].hash;
+    shard_prefetch(sh, hashes, n);
+}
+
 /* The entries order[0..n) belong to one shard. */
 static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *order, size_t n)
 {
@@ -135,6 +147,8 @@ static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *o
     pthread_rwlock_rdlock(&sh->lock);
     for (size_t k = 0; k < n; k++) {
         const struct batch_series *bs = &p->b->series[order[k]];
+        if (k % PREFETCH == 0)
+            prefetch(p, sh, order + k, n - k);
         struct series *s = shard_find(h, sh, bs->labels, bs->hash);
         if (s)
             pin(p, order[k], s);
@@ -182,6 +196,18 @@ static void resolve(struct pending *p)
 
 /* ---- after the commit ---- */
 
+/* Series a good way ahead, the end of an open chunk half as far. Under the gate. */
+static void prefetch_chunk(const struct pending *p, size_t i)
+{
+    if (i + 16 < p->n && p->series[i + 16])
+        __builtin_prefetch(p->series[i + 16]);
+    if (i + 8 >= p->n || !p->series[i + 8])
+        return;
+    const struct open_chunk *c = p->series[i + 8]->open;
+    if (c)
+        __builtin_prefetch(c);
+}
+
 static void apply_samples(struct pending *p, uint64_t lsn)
 {
     struct tsdb *db = p->db;
@@ -192,6 +218,7 @@ static void apply_samples(struct pending *p, uint64_t lsn)
     pthread_rwlock_wrlock(&h->gate);
     for (size_t i = 0; i < p->n; i++) {
         const struct batch_series *s = &b->series[i];
+        prefetch_chunk(p, i);
         for (uint32_t k = s->first; p->series[i] && k < s->first + s->n; k++) {
             results[head_append(h, p->series[i], b->t[k], b->v[k])]++;
             newest = b->t[k] > newest ? b->t[k] : newest;
