@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "store/catalog_int.h"
+#include "sys/pool.h"
 #include "sys/self.h"
 
 enum { FORMAT_VERSION = 1, FILE_BYTES_MAX = 64 << 20 };
@@ -380,8 +381,10 @@ static bool append(struct catalog *c, const struct catalog_change *ch, struct er
     struct enc e = {0};
     catalog_record_encode(&e, ch);
     struct disk_iov iov = {e.p, e.n};
+    pool_block_begin();
     bool ok =
         c->disk->ops->write(c->file, c->end, &iov, 1, err) && c->disk->ops->sync(c->file, err);
+    pool_block_end();
     if (ok)
         c->end += e.n;
     enc_fini(&e);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "store/enc.h"
 #include "store/part.h"
+#include "sys/pool.h"
 
 enum {
     VERSION = 1,
@@ -80,8 +81,11 @@ struct part_writer *part_writer_open(struct disk *d, str dir, uint64_t id, struc
 static void flush(struct part_writer *w)
 {
     struct disk_iov iov = {w->buf.p, w->buf.n};
-    if (w->err.kind == ERR_NONE && w->buf.n)
+    if (w->err.kind == ERR_NONE && w->buf.n) {
+        pool_block_begin();
         w->disk->ops->write(w->file, w->off, &iov, 1, &w->err);
+        pool_block_end();
+    }
     w->off += w->buf.n;
     w->buf.n = 0;
 }
@@ -161,8 +165,11 @@ bool part_writer_finish(struct part_writer *w, const struct part_info *info, uin
     assert(info->replaces_n <= PART_REPLACES_MAX && info->id == w->id);
     add_footer(w, info);
     str path = part_path(&w->arena, w->dir, w->id);
-    if (w->err.kind == ERR_NONE && d->ops->sync(w->file, &w->err) &&
-        d->ops->rename(d, tmp_path(w), path, &w->err) && d->ops->sync_dir(d, w->dir, &w->err)) {
+    pool_block_begin();
+    bool ok = w->err.kind == ERR_NONE && d->ops->sync(w->file, &w->err) &&
+              d->ops->rename(d, tmp_path(w), path, &w->err) && d->ops->sync_dir(d, w->dir, &w->err);
+    pool_block_end();
+    if (ok) {
         *size = w->off;
         d->ops->close(w->file);
         free_writer(w);
