@@ -408,6 +408,7 @@ static void fill_api(struct server *s)
     api->query.samples_max = set->query_samples;
     api->query.memory_max_bytes = 1ULL << 30;
     api->query.lookback_ms = set->query_lookback_ms;
+    api->query.features = set->promql_features;
     api->write_body_bytes_max = 64 << 20;
     api->inflight_max[LIMIT_INGEST] = INGEST_INFLIGHT_MAX;
     api->flags = set->flags;
@@ -564,6 +565,13 @@ static int serve(struct server *s, struct server_config *config)
     return ok ? 0 : cmd_fail(&err);
 }
 
+static void say_unbuilt(const struct server_settings *set)
+{
+    for (size_t i = 0; i < set->features_unbuilt_n; i++)
+        diag(DIAG_WARN, "server", "--enable-feature: %.*s is not built yet and has no effect",
+             STR_ARG(set->features_unbuilt[i]));
+}
+
 static const char *path_of(const struct option_value *v)
 {
     return v->given && v->text.n ? v->text.p : NULL;
@@ -590,6 +598,7 @@ static int run(const struct command *self, const struct option_value *values, ch
     if (server_settings_read(values, config->nunchi, &s->settings, &err)) {
         diag_setup((enum diag_level)s->settings.log_level, s->settings.log_json);
         process_hostname(s->hostname, sizeof s->hostname);
+        say_unbuilt(&s->settings);
         code = serve(s, config);
     } else {
         server_config_unref(config);

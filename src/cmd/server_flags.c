@@ -24,6 +24,7 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_QUERY_CONCURRENCY] = {"query.max-concurrency", OPTION_TEXT, "N", "20", "Queries under way at once; the next ones wait."},
 [FLAG_QUERY_SAMPLES] = {"query.max-samples", OPTION_TEXT, "N", "50000000", "Samples a query may load."},
 [FLAG_QUERY_LOOKBACK] = {"query.lookback-delta", OPTION_TEXT, "DURATION", "5m", "How far back an instant selector looks for a sample."},
+[FLAG_ENABLE_FEATURE] = {"enable-feature", OPTION_LIST, "NAME,...", NULL, "Features of Prometheus that are off by default, by its names; docs/promql.md has those that are built."},
 [FLAG_WATCH_HOST] = {"watch.host", OPTION_BOOL, NULL, NULL, "Watch this host and this process. On when no configuration file is given."},
 [FLAG_WATCH_INTERVAL] = {"watch.interval", OPTION_TEXT, "DURATION", "5s", "How often."},
 [FLAG_INSECURE] = {"insecure", OPTION_BOOL, NULL, NULL, "Listen on addresses that others can reach although nobody has to log in."},
@@ -112,7 +113,11 @@ static void show_flags(const struct option_value *values, struct server_settings
             value = values[i].on ? STR("true") : STR("false");
         out->flags[i] = (struct api_setting){str_from_z(server_options[i].name), value, STR("")};
     }
-    STRBUF_CLEANUP struct strbuf listen = {0};
+    STRBUF_CLEANUP struct strbuf listen = {0}, features = {0};
+    const struct option_value *asked = &values[FLAG_ENABLE_FEATURE];
+    for (size_t i = 0; i < asked->list_n; i++)
+        strbuf_addf(&features, "%s%.*s", i ? "," : "", STR_ARG(asked->list[i]));
+    out->flags[FLAG_ENABLE_FEATURE].value = arena_dup(&out->arena, strbuf_str(&features));
     for (size_t i = 0; i < out->listen_n; i++)
         strbuf_addf(&listen, "%s%s", i ? "," : "", out->listen[i]);
     out->flags[FLAG_LISTEN].value = arena_dup(&out->arena, strbuf_str(&listen));
@@ -178,6 +183,8 @@ bool server_settings_read(const struct option_value *values, const struct nunchi
         !read_choice(values, FLAG_LOG_LEVEL, levels, 4, &out->log_level, err) ||
         !read_choice(values, FLAG_LOG_FORMAT, formats, 2, &format, err))
         return false;
+    if (!server_features_read(&values[FLAG_ENABLE_FEATURE], out, err))
+        return flag_error(err, FLAG_ENABLE_FEATURE);
     if (out->watch_interval_ms < 100) {
         err_set(err, ERR_INVALID, "must be 100ms at least");
         return flag_error(err, FLAG_WATCH_INTERVAL);

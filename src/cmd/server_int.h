@@ -27,6 +27,7 @@ enum server_flag {
     FLAG_QUERY_CONCURRENCY,
     FLAG_QUERY_SAMPLES,
     FLAG_QUERY_LOOKBACK,
+    FLAG_ENABLE_FEATURE,
     FLAG_WATCH_HOST,
     FLAG_WATCH_INTERVAL,
     FLAG_INSECURE,
@@ -53,6 +54,9 @@ struct server_settings {
     int64_t query_timeout_ms, query_lookback_ms, watch_interval_ms;
     uint64_t query_samples, query_concurrency, connections_max;
     int64_t series_per_target;
+    unsigned promql_features; /* enum promql_feature, or-ed */
+    str *features_unbuilt;    /* asked for, but only upstream has them */
+    size_t features_unbuilt_n;
     struct api_setting *flags; /* as the status page shows them */
     size_t flags_n;
 };
@@ -87,6 +91,11 @@ void server_config_unref(void *config);
 
 /* The address is one of this host only. */
 bool server_is_loopback(str address);
+/* Reads the values of --enable-feature, lists of upstream's names. An unknown one and one whose
+ * part of the language is missing are errors; others that are not built are gathered for a warning.
+ */
+bool server_features_read(const struct option_value *v, struct server_settings *out,
+                          struct err *err);
 /* An address that others can reach needs client certificates, or --insecure. */
 bool server_listen_check(const struct server_settings *s, const struct server_config *c,
                          struct err *err);
