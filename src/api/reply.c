@@ -93,12 +93,12 @@ static void end_whole(struct reply *r)
         .status = r->status,
         .headers = h,
         .headers_n = headers_fill(r, h),
-        .body = strbuf_str(body),
-        .body_owner = HTTP_BODY_HEAP,
     };
-    if (!body->p)
-        response.body_owner = HTTP_BODY_KEEP;
-    strbuf_take(body);
+    if (body->p) { /* taking from an empty buffer would allocate what nobody frees */
+        response.body = strbuf_str(body);
+        response.body_owner = HTTP_BODY_HEAP;
+        strbuf_take(body);
+    }
     call_leave(r->call);
     http_respond(r->call->req, &response);
 }

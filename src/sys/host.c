@@ -104,9 +104,10 @@ void host_zone(int64_t sec, struct arena *a, int64_t *offset_s, str *name)
 {
     time_t t = (time_t)sec;
     struct tm tm = {0};
+    char zone[64];
     localtime_r(&t, &tm);
     *offset_s = tm.tm_gmtoff;
-    *name = arena_dup(a, str_from_z(tm.tm_zone ? tm.tm_zone : "UTC"));
+    *name = arena_dup(a, str_of(zone, strftime(zone, sizeof zone, "%Z", &tm)));
 }
 
 static uint64_t soft_limit(int which)
