@@ -324,7 +324,9 @@ static void tick_task(void *arg)
     static struct diag_limit limit;
     struct server *s = arg;
     struct err err = {0};
-    if (!tsdb_tick(s->tsdb, &err) && err.kind != ERR_NONE && diag_allow(&limit, 60000))
+    while (tsdb_tick(s->tsdb, &err))
+        pool_yield();
+    if (err.kind != ERR_NONE && diag_allow(&limit, 60000))
         diag(DIAG_ERROR, "tsdb", "%s", err.msg);
     atomic_store(&s->ticking, false);
 }

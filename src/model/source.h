@@ -57,7 +57,8 @@ struct source_ops {
                                 const struct select_hints *h, struct budget *b, struct err *err);
     size_t (*size)(const struct selection *sel);
     struct labels (*labels)(const struct selection *sel, size_t i);
-    /* Samples of series i with start <= t <= end, in the arena. From several threads at once for
+    /* Samples of series i with start <= t <= end, in the arena, counted against the budget of the
+     * selection. From several threads at once for
      * different i is fine. */
     bool (*read)(struct selection *sel, size_t i, ts_ms start, ts_ms end, struct arena *a,
                  struct columns *out, struct err *err);

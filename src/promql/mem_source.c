@@ -21,6 +21,7 @@ struct selection {
     struct mem_source *m;
     size_t n;
     size_t *index; /* of series, sorted by labels */
+    struct budget *budget;
 };
 
 static struct mem_source *of(struct source *s)
@@ -46,9 +47,9 @@ static struct selection *mem_select(struct source *s, const struct matcher *m, s
                                     const struct select_hints *h, struct budget *b, struct err *err)
 {
     struct mem_source *src = of(s);
-    (void)b;
     (void)err;
     struct selection *sel = mem_new(struct selection);
+    sel->budget = b;
     sel->m = src;
     sel->index = mem_array(src->table.n + 1, sizeof *sel->index);
     for (size_t i = 0; i < src->table.n; i++)
@@ -89,10 +90,11 @@ static bool mem_read(struct selection *sel, size_t i, ts_ms start, ts_ms end, st
 {
     const struct mem_series *s = &sel->m->series.at[sel->index[i]];
     (void)a;
-    (void)err;
     size_t lo = lower_bound(s, start), hi = lo;
     while (hi < s->t.n && s->t.at[hi] <= end)
         hi++;
+    if (sel->budget && !budget_use(sel->budget, hi - lo, err))
+        return false;
     *out = (struct columns){hi - lo, s->t.at + lo, s->v.at + lo};
     return true;
 }
