@@ -140,5 +140,9 @@ bool check_expr(struct promql_expr *e, struct err *err);
 
 /* Appends the canonical text of a node. */
 void format_node(const struct node *n, struct strbuf *out);
+/* Its pieces: "sum by (a) ", "+ bool on (a)", "[5m:1m] offset 1m". */
+void format_aggregate_head(const struct node *n, struct strbuf *out);
+void format_operator(const struct node *n, struct strbuf *out);
+void format_subquery_window(const struct node *n, struct strbuf *out);
 
 #endif

@@ -100,9 +100,8 @@ static void add_window(int64_t ms, const struct node *expr, struct strbuf *out)
         add_duration(ms, out);
 }
 
-static void add_subquery(const struct node *n, struct strbuf *out)
+void format_subquery_window(const struct node *n, struct strbuf *out)
 {
-    format_node(n->subquery.expr, out);
     strbuf_addc(out, '[');
     add_window(n->subquery.range_ms, n->subquery.range_expr, out);
     strbuf_addc(out, ':');
@@ -123,7 +122,7 @@ static void add_args(struct node *const *args, size_t n, struct strbuf *out)
     strbuf_addc(out, ')');
 }
 
-static void add_aggregate(const struct node *n, struct strbuf *out)
+void format_aggregate_head(const struct node *n, struct strbuf *out)
 {
     strbuf_add(out, token_text(n->aggregate.op));
     if (n->aggregate.without || n->aggregate.by.n) {
@@ -131,6 +130,11 @@ static void add_aggregate(const struct node *n, struct strbuf *out)
         add_labels(&n->aggregate.by, out);
         strbuf_addc(out, ' ');
     }
+}
+
+static void add_aggregate(const struct node *n, struct strbuf *out)
+{
+    format_aggregate_head(n, out);
     struct node *args[] = {n->aggregate.param, n->aggregate.expr};
     add_args(n->aggregate.param ? args : args + 1, n->aggregate.param ? 2 : 1, out);
 }
@@ -163,15 +167,20 @@ static void add_matching(const struct matching *m, struct strbuf *out)
         add_fill("fill_right", m->fill_right, out);
 }
 
-static void add_binary(const struct node *n, struct strbuf *out)
+void format_operator(const struct node *n, struct strbuf *out)
 {
-    format_node(n->binary.lhs, out);
-    strbuf_addc(out, ' ');
     strbuf_add(out, token_text(n->binary.op));
     if (n->binary.return_bool)
         strbuf_addz(out, " bool");
     if (n->binary.lhs->type == PROMQL_VECTOR && n->binary.rhs->type == PROMQL_VECTOR)
         add_matching(&n->binary.match, out);
+}
+
+static void add_binary(const struct node *n, struct strbuf *out)
+{
+    format_node(n->binary.lhs, out);
+    strbuf_addc(out, ' ');
+    format_operator(n, out);
     strbuf_addc(out, ' ');
     format_node(n->binary.rhs, out);
 }
@@ -222,7 +231,8 @@ void format_node(const struct node *n, struct strbuf *out)
         add_when(&n->range.selector->selector.when, out);
         break;
     case NODE_SUBQUERY:
-        add_subquery(n, out);
+        format_node(n->subquery.expr, out);
+        format_subquery_window(n, out);
         break;
     case NODE_CALL:
         strbuf_add(out, n->call.fn->name);

@@ -76,6 +76,17 @@ const struct matcher *promql_expr_matchers(const struct promql_expr *e, size_t *
 /* Canonical text: one line, upstream's spacing. */
 void promql_format(const struct promql_expr *e, struct strbuf *out);
 
+enum { PROMQL_PRETTY_WIDTH = 100 };
+/* As promql_format, but what is wider than `width` bytes is broken into indented lines where
+ * upstream breaks it; selectors are never broken. */
+void promql_pretty(const struct promql_expr *e, size_t width, struct strbuf *out);
+
+struct json_writer;
+/* The tree as one JSON value, with the node types and keys of upstream's /api/v1/parse_query. The
+ * text of an arithmetic duration, for which upstream shows 0, stands beside it: rangeExpr,
+ * stepExpr, offsetExpr. */
+void promql_tree(const struct promql_expr *e, struct json_writer *w);
+
 struct promql_query {
     struct source *source;
     const struct promql_expr *expr;
