@@ -31,8 +31,10 @@ struct api_setting {
 
 /* The configuration in force, published at each reload. */
 struct api_config {
-    str yaml;                       /* of prometheus.yml, secrets masked */
-    const struct conf_diags *diags; /* its warnings */
+    str yaml;                         /* of prometheus.yml, secrets masked */
+    const struct conf_diags *diags;   /* its warnings */
+    const struct conf_pair *external; /* external_labels, sorted by name */
+    size_t external_n;
     bool last_reload_ok;
     ts_ms loaded_at;
 };

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the API has beside queries: features, formatting, trees, federation, empty lists."""
+import contextlib
+import http.server
+import os
 import subprocess
 import tempfile
+import threading
 import time
 
-from harness import NUNCHI, Server, free_port, main, remote_write, test
+from harness import NUNCHI, Server, free_port, main, remote_write, test, wait_for
 
 NOW_S = int(time.time()) // 60 * 60
 
@@ -43,6 +47,170 @@ def features_that_cannot_be_had_are_refused():
     assert "--enable-feature" in out, out
     out = refused("--enable-feature=promql-extended-range-selectors")
     assert "not supported yet" in out, out
+
+
+@test
+def queries_are_formatted_and_shown_as_trees():
+    with Server("--no-watch.host") as s:
+        for ask in (s.get, lambda path, query: s.post(path, {"query": query})):
+            assert ask("/api/v1/format_query", query="sum(foo)by(a)").json["data"] == \
+                "sum by (a) (foo)"
+            tree = ask("/api/v1/parse_query", query="sum(foo)by(a)").json["data"]
+            assert tree["type"] == "aggregation" and tree["grouping"] == ["a"], tree
+            assert tree["expr"]["matchers"] == [
+                {"name": "__name__", "value": "foo", "type": "="}], tree
+        long = "sum by (a) (rate(first_of_two_metrics_with_long_names[5m]) + " \
+               "rate(second_of_two_metrics_with_long_names[5m]))"
+        pretty = s.get("/api/v1/format_query", query=long).json["data"]
+        assert pretty.startswith("sum by (a) (\n    rate(first") and pretty.endswith("\n)"), pretty
+        deep = s.get("/api/v1/parse_query", query="abs(" * 90 + "x" + ")" * 90)
+        node, levels = deep.json["data"], 0
+        while node["type"] == "call":
+            node, levels = node["args"][0], levels + 1
+        assert levels == 90 and node["name"] == "x"
+        for path in ("format_query", "parse_query", "query_exemplars"):
+            reply = s.get("/api/v1/" + path, query="sum(")
+            assert reply.status == 400 and "1:5: parse error" in reply.json["error"], reply.text
+
+
+@test
+def lists_that_are_empty_have_their_shape():
+    with Server("--no-watch.host") as s:
+        for path, params, data in (
+                ("query_exemplars", {"query": "up", "start": 1, "end": 2}, []),
+                ("rules", {}, {"groups": []}),
+                ("rules", {"type": "alert", "exclude_alerts": "true", "match[]": "{a='b'}",
+                           "group_limit": 3}, {"groups": []}),
+                ("alerts", {}, {"alerts": []}),
+                ("alertmanagers", {}, {"activeAlertmanagers": [], "droppedAlertmanagers": []}),
+                ("scrape_pools", {}, {"scrapePools": []}),
+                ("status/walreplay", {}, {"min": 0, "max": 0, "current": 0}),
+        ):
+            reply = s.get("/api/v1/" + path, **params)
+            assert reply.status == 200 and reply.json["data"] == data, (path, reply.text)
+        for path, params in (("query_exemplars", {"query": "up", "start": 2, "end": 1}),
+                             ("query_exemplars", {}),
+                             ("rules", {"type": "both"}), ("rules", {"exclude_alerts": "maybe"}),
+                             ("rules", {"match[]": "}"}), ("rules", {"group_limit": "0"}),
+                             ("rules", {"group_next_token": "x"})):
+            reply = s.get("/api/v1/" + path, **params)
+            assert reply.status == 400 and reply.json["errorType"] == "bad_data", (path, reply.text)
+
+
+@test
+def features_say_what_is_on():
+    with Server("--no-watch.host") as s:
+        off = s.get("/api/v1/features").json["data"]
+        assert off["promql"]["subqueries"] and not off["promql"]["duration_expr"], off
+        assert off["promql_functions"]["rate"] and not off["promql_functions"]["mad_over_time"]
+        assert not off["api"]["lifecycle"]
+    with Server("--no-watch.host", "--web.enable-lifecycle",
+                "--enable-feature=promql-duration-expr,promql-experimental-functions") as s:
+        on = s.get("/api/v1/features").json["data"]
+        assert on["promql"]["duration_expr"] and on["promql_functions"]["mad_over_time"], on
+        assert on["promql_operators"]["limitk"] and on["api"]["lifecycle"]
+
+
+@test
+def statistics_and_limits_are_taken():
+    with Server("--no-watch.host") as s:
+        remote_write(s.url, [({"__name__": "m", "i": str(i)}, [(1.0, NOW_S * 1000)])
+                             for i in range(5)])
+        reply = s.get("/api/v1/query", query="m", time=NOW_S, stats="all", limit=2).json
+        assert len(reply["data"]["result"]) == 2 and reply["warnings"], reply
+        assert reply["data"]["stats"]["samples"]["samplesRead"] >= 5, reply
+
+
+METRICS = """# HELP jobs_total Jobs done.
+# TYPE jobs_total counter
+jobs_total 3
+# HELP wait_seconds How long a job waited.
+# TYPE wait_seconds histogram
+wait_seconds_bucket{le="+Inf"} 1
+wait_seconds_sum 2
+wait_seconds_count 1
+"""
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = METRICS.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        pass
+
+
+@contextlib.contextmanager
+def scraping():
+    """A server that scrapes one target and has external labels."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as target, \
+            tempfile.TemporaryDirectory() as directory:
+        threading.Thread(target=target.serve_forever, daemon=True).start()
+        path = os.path.join(directory, "prometheus.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"""
+global:
+  scrape_interval: 200ms
+  scrape_timeout: 200ms
+  external_labels: {{zone: north, job: not this}}
+scrape_configs:
+  - job_name: shop
+    static_configs: [{{targets: ["127.0.0.1:{target.server_port}"]}}]
+  - job_name: gone
+    static_configs: [{{targets: ["127.0.0.1:{free_port()}"]}}]
+""")
+        with Server(f"--config.file={path}") as s:
+            wait_for("a scrape", lambda: s.query("jobs_total"))
+            yield s, f"127.0.0.1:{target.server_port}"
+        target.shutdown()
+
+
+@test
+def metadata_is_told_by_target():
+    with scraping() as (s, address):
+        path = "/api/v1/targets/metadata"
+        rows = s.get(path).json["data"]
+        target = {"instance": address, "job": "shop"}
+        assert rows == [
+            {"target": target, "metric": "jobs_total", "type": "counter", "help": "Jobs done.",
+             "unit": ""},
+            {"target": target, "metric": "wait_seconds", "type": "histogram",
+             "help": "How long a job waited.", "unit": ""}], rows
+        one = s.get(path, metric="jobs_total", match_target='{job="shop"}').json["data"]
+        assert one == [{"target": target, "type": "counter", "help": "Jobs done.", "unit": ""}], one
+        for params, status in (({"match_target": '{job="gone"}'}, 404), ({"metric": "nothing"}, 404),
+                               ({"match_target": "{"}, 400), ({"limit": "x"}, 400)):
+            assert s.get(path, **params).status == status, params
+        assert s.get("/api/v1/scrape_pools").json["data"] == {"scrapePools": ["gone", "shop"]}
+
+
+@test
+def federation_gives_the_newest_samples_with_external_labels():
+    with scraping() as (s, address):
+        recent, old = (NOW_S - 120) * 1000, (NOW_S - 3600) * 1000
+        remote_write(s.url, [({"__name__": "room", "a": "1"}, [(7.0, recent - 1000), (8.0, recent)]),
+                             ({"__name__": "room", "a": "2"}, [(9.0, old)]),
+                             ({"__name__": "aisle", "A": "z", "job": "x"}, [(1.5, recent)])])
+        reply = s.get("/federate", **{"match[]": ["room", '{__name__=~"room|aisle"}']})
+        assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4"), reply.headers
+        assert reply.text == (
+            "# TYPE aisle untyped\n"
+            f'aisle{{A="z",job="x",instance="",zone="north"}} 1.5 {recent}\n'
+            "# TYPE room untyped\n"
+            f'room{{a="1",instance="",job="not this",zone="north"}} 8 {recent}\n'), reply.text
+        om = s.get("/federate", {"Accept": "application/openmetrics-text; version=1.0.0"},
+                   **{"match[]": "room"})
+        assert f" 8.0 {recent // 1000}.000\n# EOF\n" in om.text, om.text
+        up = s.get("/federate", **{"match[]": "up{job='shop'}"}).text
+        assert f'up{{instance="{address}",job="shop",zone="north"}} 1 ' in up, up
+        assert s.get("/federate", **{"match[]": "nothing"}).text == ""
+        for params in ({}, {"match[]": "a + b"}, {"match[]": "{}"}):
+            assert s.get("/federate", **params).status == 400, params
 
 
 main()

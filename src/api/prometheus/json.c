@@ -18,6 +18,31 @@ void success_end(struct reply *r, struct json_writer *w)
     reply_end(r, true);
 }
 
+void success_empty_list(struct call *c)
+{
+    struct reply r;
+    struct json_writer w;
+    success_begin(&r, &w, c);
+    json_open_array(&w);
+    json_close_array(&w);
+    success_end(&r, &w);
+}
+
+void success_empty_lists(struct call *c, const char *const *keys, size_t n)
+{
+    struct reply r;
+    struct json_writer w;
+    success_begin(&r, &w, c);
+    json_open_object(&w);
+    for (size_t i = 0; i < n; i++) {
+        json_put_key(&w, str_from_z(keys[i]));
+        json_open_array(&w);
+        json_close_array(&w);
+    }
+    json_close_object(&w);
+    success_end(&r, &w);
+}
+
 void json_labels(struct json_writer *w, struct labels ls)
 {
     json_open_object(w);

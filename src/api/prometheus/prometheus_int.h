@@ -25,7 +25,17 @@ void prometheus_flags(struct call *c);
 void prometheus_config(struct call *c);
 void prometheus_tsdb(struct call *c);
 void prometheus_nunchi(struct call *c);
+void prometheus_walreplay(struct call *c);
+/* features.c, language.c, rules.c, federate.c, target_metadata.c */
+void prometheus_features(struct call *c);
+void prometheus_format_query(struct call *c);
+void prometheus_parse_query(struct call *c);
+void prometheus_query_exemplars(struct call *c);
+void prometheus_rules(struct call *c);
+void prometheus_alerts(struct call *c);
 void prometheus_alertmanagers(struct call *c);
+void prometheus_federate(struct call *c);
+void prometheus_targets_metadata(struct call *c);
 /* write.c */
 void prometheus_write(struct call *c);
 
@@ -33,6 +43,9 @@ void prometheus_write(struct call *c);
 void success_begin(struct reply *r, struct json_writer *w, struct call *c);
 /* Closes it after the data. */
 void success_end(struct reply *r, struct json_writer *w);
+/* A whole answer: [], or an object of empty lists. */
+void success_empty_list(struct call *c);
+void success_empty_lists(struct call *c, const char *const *keys, size_t n);
 
 void json_labels(struct json_writer *w, struct labels ls);
 /* Unix seconds, three decimals when there is a fraction. */

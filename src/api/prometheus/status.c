@@ -194,19 +194,17 @@ void prometheus_nunchi(struct call *c)
     success_end(&r, &w);
 }
 
-/* Nothing is sent to Alertmanagers: the list is empty, which is the answer clients expect. */
-void prometheus_alertmanagers(struct call *c)
+/* Nobody is answered before the replay has ended, and its segments are not numbered as upstream's.
+ */
+void prometheus_walreplay(struct call *c)
 {
     struct reply r;
     struct json_writer w;
     success_begin(&r, &w, c);
     json_open_object(&w);
-    json_put_key(&w, STR("activeAlertmanagers"));
-    json_open_array(&w);
-    json_close_array(&w);
-    json_put_key(&w, STR("droppedAlertmanagers"));
-    json_open_array(&w);
-    json_close_array(&w);
+    json_pair_u64(&w, "min", 0);
+    json_pair_u64(&w, "max", 0);
+    json_pair_u64(&w, "current", 0);
     json_close_object(&w);
     success_end(&r, &w);
 }
