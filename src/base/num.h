@@ -30,6 +30,15 @@ size_t f64_format_e(double v, char out[F64_TEXT_MAX]);
 bool i64_parse(str s, int64_t *out);
 bool u64_parse(str s, uint64_t *out);
 
+/* The value of a hexadecimal digit of either case, -1 of any other byte. */
+static inline int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c & ~0x20);
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /*
  * Prometheus durations: "1h30m", units y w d h m s ms in this order, each once; "0" alone is
  * allowed. Milliseconds. Errors name what is wrong with the text.

@@ -96,6 +96,15 @@ static void parses_integers(void **state)
     assert_false(u64_parse(STR(""), &u));
 }
 
+static void reads_hex_digits(void **state)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int c = 0; c < 256; c++) {
+        const char *lower = c >= 'A' && c <= 'F' ? strchr(digits, c + 0x20) : strchr(digits, c);
+        assert_int_equal(hex_digit((char)c), c && lower ? lower - digits : -1);
+    }
+}
+
 static void parses_durations(void **state)
 {
     static const struct {
@@ -145,7 +154,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_floats_as_go), cmocka_unit_test(reads_back_what_it_wrote),
         cmocka_unit_test(parses_floats_as_go),  cmocka_unit_test(parses_integers),
-        cmocka_unit_test(parses_durations),     cmocka_unit_test(parses_sizes),
+        cmocka_unit_test(reads_hex_digits),     cmocka_unit_test(parses_durations),
+        cmocka_unit_test(parses_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,14 +69,6 @@ static inline void skip_space(struct json_reader *r)
     r->at = at;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Four hexadecimal digits; -1 when they are not. */
 static int32_t hex4(const char *p, size_t n)
 {

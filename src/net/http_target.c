@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/http_target.h"
 
+#include "base/num.h"
+
 /* Bytes that may stand in a target: no controls, no space, no DEL; bytes over 127 are let through.
  */
 static bool target_bytes_ok(str s, struct err *err)
@@ -69,17 +71,6 @@ bool http_segment_next(str *rest, str *raw)
     *raw = str_sub(s, 0, n);
     *rest = str_sub(s, n, s.n);
     return true;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /* Reads the escape at s[i] ("%41"); false when it is broken or stands for NUL. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Quoted strings of the language: their value, and how a value is written. */
+#include "base/num.h"
 #include "promql/lex_int.h"
 
 size_t utf8_put(uint32_t r, char out[4])
@@ -38,17 +39,6 @@ uint32_t utf8_get(str s, size_t *width)
         r = r << 6 | (p[i] & 0x3F);
     *width = n;
     return r;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /* The escape behind a backslash at s[*i]; \x and octal give a byte, \u and \U a code point. */

@@ -6,6 +6,7 @@
 #include "api/prometheus/prometheus_int.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/vec.h"
 #include "promql/promql.h"
 
@@ -235,11 +236,10 @@ static size_t hex_escape(str text, size_t i, uint32_t *code)
     size_t k = i + 1;
     *code = 0;
     for (; k < text.n && k <= i + 6 && text.p[k] != '_'; k++) {
-        char ch = (char)(text.p[k] | 0x20);
-        bool digit = ch >= '0' && ch <= '9', letter = ch >= 'a' && ch <= 'f';
-        if (!digit && !letter)
+        int digit = hex_digit(text.p[k]);
+        if (digit < 0)
             return 0;
-        *code = *code * 16 + (uint32_t)(digit ? ch - '0' : ch - 'a' + 10);
+        *code = *code * 16 + (uint32_t)digit;
     }
     return k < text.n && text.p[k] == '_' && k > i + 1 && *code <= 0x10ffff ? k + 1 : 0;
 }
