@@ -6,19 +6,20 @@
 #include "codec/json_writer.h"
 #include "sys/self.h"
 
-enum { STREAM_BYTES = 256 * 1024, COMPRESS_BYTES = 1024, GZIP_LEVEL = 1 };
+enum { STREAM_BYTES = 256 * 1024, COMPRESS_BYTES = 1024, GZIP_LEVEL = 1, HEADERS_MAX = 6 };
 
 void reply_begin(struct reply *r, struct call *c, int status, const char *content_type)
 {
     *r = (struct reply){.call = c, .status = status, .content_type = content_type};
 }
 
-static size_t headers_fill(struct reply *r, struct http_header h[5])
+static size_t headers_fill(struct reply *r, struct http_header h[HEADERS_MAX])
 {
     const struct call *c = r->call;
     size_t n = 0;
     h[n++] = (struct http_header){STR("Content-Type"), str_from_z(r->content_type)};
     h[n++] = (struct http_header){STR("Cache-Control"), STR("no-store")};
+    h[n++] = (struct http_header){STR("X-Content-Type-Options"), STR("nosniff")};
     if (c->route->cors == ANY_ORIGIN)
         h[n++] = (struct http_header){STR("Access-Control-Allow-Origin"), c->api->cors_origin};
     if (r->compress)
@@ -30,7 +31,7 @@ static size_t headers_fill(struct reply *r, struct http_header h[5])
 /* Becomes a stream: the head goes out, the pieces follow. */
 static void start(struct reply *r)
 {
-    struct http_header h[5];
+    struct http_header h[HEADERS_MAX];
     r->compress = http_accepts(r->call->req, STR("gzip"));
     if (r->compress)
         r->gzip = gzip_deflate_new(GZIP_LEVEL);
@@ -84,7 +85,7 @@ static void end_stream(struct reply *r, bool complete)
 
 static void end_whole(struct reply *r)
 {
-    struct http_header h[5];
+    struct http_header h[HEADERS_MAX];
     r->compress = r->buf.n >= COMPRESS_BYTES && http_accepts(r->call->req, STR("gzip"));
     if (r->compress)
         gzip_encode(bytes_from_str(strbuf_str(&r->buf)), GZIP_LEVEL, &r->packed);

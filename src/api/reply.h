@@ -36,6 +36,9 @@ void reply_text(struct call *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void reply_empty(struct call *c, int status);
 
+/* Ends the call's budget that long from now, by --query.timeout at the latest. ON_QUERY only. */
+void call_deadline_set(struct call *c, int64_t timeout_ms);
+
 /* Gives back the call's share of its limit; the functions above do. */
 void call_leave(struct call *c);
 

@@ -23,9 +23,10 @@ static struct http_plan refuse(struct http_request *req, int status, const char 
                                const char *allow)
 {
     str body = arena_printf(req->arena, "%s%.*s\n", text, STR_ARG(extra));
-    struct http_header *headers = arena_array(req->arena, struct http_header, 2);
+    struct http_header *headers = arena_array(req->arena, struct http_header, 3);
     headers[0] = (struct http_header){STR("Content-Type"), STR("text/plain; charset=utf-8")};
-    size_t n = 1;
+    headers[1] = (struct http_header){STR("X-Content-Type-Options"), STR("nosniff")};
+    size_t n = 2;
     if (allow)
         headers[n++] = (struct http_header){STR("Allow"), str_from_z(allow)};
     return (struct http_plan){
@@ -162,6 +163,17 @@ static void cancel(void *arg)
     atomic_store(&b->canceled, true);
 }
 
+void call_deadline_set(struct call *c, int64_t timeout_ms)
+{
+    struct clock *clock = c->api->env->clock;
+    int64_t max_ms = c->api->query.timeout_ms;
+    int64_t ms = timeout_ms < 0 ? 0 : timeout_ms < max_ms ? timeout_ms : max_ms, at;
+    if (__builtin_mul_overflow(ms, 1000000, &at) ||
+        __builtin_add_overflow(at, clock->mono_ns(clock), &at))
+        at = INT64_MAX;
+    c->budget->deadline_mono_ns = at;
+}
+
 /* What the query may use, and an end to it when nobody waits any more. */
 static void budget_arm(struct call *c)
 {
@@ -169,9 +181,9 @@ static void budget_arm(struct call *c)
     struct budget *b = arena_new(c->req->arena, struct budget);
     b->mono_ns = mono_ns;
     b->clock = clock;
-    b->deadline_mono_ns = clock->mono_ns(clock) + c->api->query.timeout_ms * 1000000;
     b->samples_max = c->api->query.samples_max;
     c->budget = b;
+    call_deadline_set(c, c->api->query.timeout_ms);
     http_on_gone(c->req, cancel, b);
 }
 

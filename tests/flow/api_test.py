@@ -155,6 +155,39 @@ def a_page_of_another_site_cannot_write():
 
 
 @test
+def a_query_cannot_give_itself_more_time():
+    with Server("--no-watch.host") as s:
+        filled(s)
+        end = NOW_S + 540
+        for timeout in ("-1", "0", "-9e12", "-9223372036"):  # the third wraps in nanoseconds
+            reply = s.get("/api/v1/query", query="temperature", time=end, timeout=timeout)
+            assert reply.status == 503 and reply.json["errorType"] == "timeout", reply.text
+        for params in ({"timeout": "9e12"}, {"timeout": "292y"}, {"lookback_delta": "-1"},
+                       {"lookback_delta": "0"}, {"lookback_delta": "9e12"}):
+            reply = s.get("/api/v1/query", query="temperature", time=end, **params)
+            assert len(reply.json["data"]["result"]) == 1, (params, reply.text)
+
+
+@test
+def names_in_paths_are_unescaped():
+    with Server("--no-watch.host") as s:
+        row = ({"__name__": "m", "a.b": "x"}, [(1.0, NOW_S * 1000)])
+        assert remote_write(s.url, [row]).status == 204
+        for name, values in (("a.b", ["x"]), ("U__a_2e_b", ["x"]), ("U__a_2E_b", ["x"]),
+                             ("U__a_%12e_b", []), ("U__a_", []), ("U__", [])):
+            reply = s.get(f"/api/v1/label/{name}/values")
+            assert reply.status in (200, 400) and reply.json.get("data", []) == values, (
+                name, reply.text)
+
+
+@test
+def answers_are_never_guessed_at():
+    with Server("--no-watch.host") as s:
+        for path in ("/nope/<script>", "/metrics", "/api/v1/labels", "/-/ready", "/api/v1/series"):
+            assert s.get(path).headers["X-Content-Type-Options"] == "nosniff", path
+
+
+@test
 def duplicates_pass_and_conflicts_are_told():
     with Server("--no-watch.host") as s:
         row = ({"__name__": "m"}, [(1.0, NOW_S * 1000)])

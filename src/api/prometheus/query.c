@@ -159,9 +159,9 @@ static struct promql_expr *common_params(struct call *c, struct promql_query *q,
         !param_duration(c, STR("lookback_delta"), api->query.lookback_ms, &q->lookback_ms, err) ||
         !param_limit(c, STR("limit"), limit, err))
         return NULL;
-    if (timeout_ms > api->query.timeout_ms)
-        timeout_ms = api->query.timeout_ms;
-    c->budget->deadline_mono_ns = env_mono_ns(api->env) + timeout_ms * 1000000;
+    call_deadline_set(c, timeout_ms);
+    if (q->lookback_ms <= 0)
+        q->lookback_ms = api->query.lookback_ms;
     struct promql_parse_options options = {.features = api->query.features};
     struct promql_expr *expr =
         promql_parse(http_params_get(&c->params, STR("query")), &options, err);
