@@ -211,7 +211,7 @@ const tests = {
     async 'the status page says what runs'() {
         const { page, faults } = await visit();
         await page.goto(`${base}/status`);
-        await page.getByRole('region', { name: 'Build' }).getByText('Version', { exact: true }).waitFor();
+        await page.getByRole('region', { name: 'Build' }).getByText('API of Prometheus', { exact: true }).waitFor();
         await page.getByText('preact-iso').waitFor();
         assert.deepEqual(faults, []);
     },
