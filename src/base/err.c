@@ -75,15 +75,28 @@ struct pos pos_of(str text, size_t offset)
     return p;
 }
 
-/* Control characters as \xNN, so that one message stays one line. */
+/* Bytes at `i` that a terminal shows as one character and does not obey; 0 for those of a control
+ * character (U+0080 to U+009F are such, too) and of what is no UTF-8. */
+static size_t harmless(str s, size_t i)
+{
+    unsigned char c = (unsigned char)s.p[i];
+    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (n == 1)
+        return c >= 0x20 && c != 0x7f;
+    if (i + n > s.n || !str_utf8_valid(str_sub(s, i, i + n)))
+        return 0;
+    return c == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0 ? 0 : n;
+}
+
+/* Other bytes as \xNN, so that one message stays one line. */
 static void add_printable(struct strbuf *out, str s)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c < 0x20 || c == 0x7f)
-            strbuf_addf(out, "\\x%02x", c);
+    for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
+        n = harmless(s, i);
+        if (n)
+            strbuf_add(out, str_sub(s, i, i + n));
         else
-            strbuf_addc(out, (char)c);
+            strbuf_addf(out, "\\x%02x", (unsigned char)s.p[i]);
     }
 }
 
@@ -111,8 +124,10 @@ static void print_excerpt(struct pos pos, str text, struct strbuf *out)
     size_t from = col > EXCERPT_MAX / 2 && line.n > EXCERPT_MAX ? col - EXCERPT_MAX / 2 : 0;
     str shown = str_sub(line, from, from + EXCERPT_MAX);
     strbuf_addf(out, "%6u | ", pos.line);
-    for (size_t i = 0; i < shown.n; i++)
-        strbuf_addc(out, (unsigned char)shown.p[i] < 0x20 ? ' ' : shown.p[i]);
+    for (size_t i = 0, n; i < shown.n; i += n ? n : 1) {
+        n = harmless(shown, i);
+        strbuf_add(out, n ? str_sub(shown, i, i + n) : STR(" "));
+    }
     strbuf_addz(out, "\n       | ");
     for (size_t i = from; i < col; i++) {
         if (((unsigned char)line.p[i] & 0xc0) != 0x80)

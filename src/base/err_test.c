@@ -28,6 +28,34 @@ static void keeps_one_message_on_one_line(void **state)
     assert_str(strbuf_str(&out), STR("error: bad value \"a\\x0ab\\x1b[31m\"\n"));
 }
 
+static void sends_no_orders_to_the_terminal(void **state)
+{
+    static const struct {
+        const char *line, *shown;
+    } rows[] = {
+        {"a\x1b[2J", "a [2J"},
+        {"a\x7fz", "a z"},
+        {"a\xc2\x9b"
+         "2Jz",
+         "a  2Jz"},
+        {"a\x9b"
+         "2Jz",
+         "a 2Jz"},
+        {"a\xffz", "a z"},
+        {"a\xc3", "a "},
+        {"s\xc3\xb6ul", "s\xc3\xb6ul"},
+        {"\xe2\x82\xac", "\xe2\x82\xac"},
+    };
+    for (size_t i = 0; i < TESTS_N(rows); i++) {
+        STRBUF_CLEANUP struct strbuf out = {0}, want = {0};
+        struct err e;
+        err_at(&e, ERR_INVALID, (struct pos){1, 1}, "m");
+        err_print(&e, "error", str_from_z(rows[i].line), &out);
+        strbuf_addf(&want, "1:1: error: m\n     1 | %s\n       | ^\n", rows[i].shown);
+        assert_str(strbuf_str(&out), strbuf_str(&want));
+    }
+}
+
 static void wraps_and_cuts(void **state)
 {
     struct err e;
@@ -54,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shows_line_and_caret),
         cmocka_unit_test(keeps_one_message_on_one_line),
+        cmocka_unit_test(sends_no_orders_to_the_terminal),
         cmocka_unit_test(wraps_and_cuts),
         cmocka_unit_test(finds_positions),
     };

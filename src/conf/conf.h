@@ -50,7 +50,7 @@ const struct conf_diag *conf_diags_at(const struct conf_diags *d, size_t i);
 size_t conf_diags_errors(const struct conf_diags *d);
 /* As err_print does, one after the other, and a last line when more were found than are kept. */
 void conf_diags_print(const struct conf_diags *d, struct strbuf *out);
-/* The first error, for callers that can show one only; false when there is none. */
+/* The topmost error, for callers that can show one only; false when there is none. */
 bool conf_diags_first_error(const struct conf_diags *d, struct err *err);
 
 /* ---- pieces ---- */

@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-#include "conf/conf.h"
+#include "base/test.h"
+#include "conf/schema_int.h"
 #include "sys/file.h"
 
 #define SCRAPE "scrape_configs:\n  - job_name: a\n"
@@ -163,6 +164,14 @@ static void test_secrets_are_not_quoted(void **state)
         SCRAPE "    basic_auth: {username: a, password: hunter2, bad: x}\n",
         SCRAPE "    bearer_tokn: hunter2\n",
         SCRAPE "    authorization:\n      credentials: [hunter2]\n",
+        SCRAPE "    authorizaton: {credentials: hunter2}\n",
+        SCRAPE "    authorizaton:\n      credentials: hunter2\n",
+        SCRAPE "    my_Token: hunter2\n",
+        SCRAPE "    my_blocks: [{a: hunter2}]\n",
+        SCRAPE "    proxy_url: http://a:hunter2@b\n    bad: x\n",
+        SCRAPE "    proxy_url: ://a:hunter2@b\n",
+        SCRAPE "    proxy_urll: http://a:hunter2@b\n",
+        SCRAPE "    basic_auth: {password: \"hunter2}\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct conf_diags *d = conf_diags_new();
@@ -173,6 +182,46 @@ static void test_secrets_are_not_quoted(void **state)
             fail_msg("%s", out.p);
         conf_diags_free(d);
     }
+}
+
+static void test_passwords_in_urls(void **state)
+{
+    static const char *const rows[][2] = {
+        {"http://u:p@h/", "http://u:<secret>@h/"},
+        {"http://u:p@q@h", "http://u:<secret>@h"},
+        {"a http://u:p@h b https://v:q@i", "a http://u:<secret>@h b https://v:<secret>@i"},
+        {"http://u@h:80/a:b@c", NULL},
+        {"http://h:80/a@b", NULL},
+        {"http://u:@h", NULL},
+        {"u:p@h", NULL},
+        {"://", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct strbuf out STRBUF_CLEANUP = {0};
+        conf_mask_url_passwords(str_from_z(rows[i][0]), &out);
+        assert_str(strbuf_str(&out), str_from_z(rows[i][1] ? rows[i][1] : rows[i][0]));
+    }
+    str text = STR("remote_write: [{url: 'http://u:hunter2@h'}]\n");
+    struct conf_diags *d = conf_diags_new();
+    struct prom_config *c = conf_load_prometheus(&(struct conf_input){.text = text}, d);
+    assert_non_null(c);
+    assert_str(c->yaml, STR("remote_write:\n- url: \"http://u:<secret>@h\"\n"));
+    assert_int_equal(conf_diags_at(d, 0)->text.n, 0);
+    conf_free(c);
+    conf_diags_free(d);
+}
+
+static void test_told_from_top_to_bottom(void **state)
+{
+    str text = STR("scrape_configs:\n- job_name: a\n  scrape_interval: 1s\n  scrape_timeout: x\n"
+                   "  relabel_configs:\n  - regex: '('\n    action: x\nglobl: {}\n");
+    struct conf_diags *d = conf_diags_new();
+    assert_null(conf_load_prometheus(&(struct conf_input){.text = text}, d));
+    assert_true(conf_diags_count(d) > 3);
+    for (size_t i = 1; i < conf_diags_count(d); i++)
+        assert_true(conf_diags_at(d, i - 1)->err.pos.line <= conf_diags_at(d, i)->err.pos.line);
+    conf_diags_free(d);
 }
 
 static void test_not_built(void **state)
@@ -447,6 +496,8 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_yaml_reloads),
         cmocka_unit_test(test_secrets_are_not_quoted),
+        cmocka_unit_test(test_passwords_in_urls),
+        cmocka_unit_test(test_told_from_top_to_bottom),
         cmocka_unit_test(test_not_built),
         cmocka_unit_test(test_error_limit),
         cmocka_unit_test(test_nunchi),

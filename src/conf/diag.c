@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Diagnostics of a load: kept in the order found, bounded, told in the order of files and lines.
+ * Diagnostics of a load: the first found are kept, and told in the order of files and lines.
  * Lines that hold a secret are remembered, so that no diagnostic quotes them.
  */
 #include <stdarg.h>
@@ -63,6 +63,12 @@ void conf_diags_hide(struct conf_diags *d, str text, uint32_t line)
     }
 }
 
+/* Within a line the order found stays: what follows from a mistake is found after it. */
+static bool is_above(const struct conf_diag *a, const struct conf_diag *b)
+{
+    return strcmp(a->err.file, b->err.file) == 0 && a->err.pos.line < b->err.pos.line;
+}
+
 void conf_diags_add(struct conf_diags *d, bool is_error, const struct err *e, str text)
 {
     size_t *found = is_error ? &d->errors : &d->warnings;
@@ -72,6 +78,11 @@ void conf_diags_add(struct conf_diags *d, bool is_error, const struct err *e, st
     if (is_hidden(d, text.p, e->pos.line))
         text = (str){0};
     vec_push(&d->list, (struct conf_diag){.is_error = is_error, .err = *e, .text = text});
+    for (size_t i = d->list.n - 1; i > 0 && is_above(&d->list.at[i], &d->list.at[i - 1]); i--) {
+        struct conf_diag later = d->list.at[i - 1];
+        d->list.at[i - 1] = d->list.at[i];
+        d->list.at[i] = later;
+    }
 }
 
 size_t conf_diags_count(const struct conf_diags *d)
@@ -116,6 +127,9 @@ __attribute__((format(printf, 5, 0))) static void add(struct conf_reader *r, boo
 {
     struct err e = {.kind = ERR_INVALID, .pos = pos};
     vsnprintf(e.msg, sizeof e.msg, fmt, ap);
+    STRBUF_CLEANUP struct strbuf shown = {0};
+    conf_mask_url_passwords(str_from_z(e.msg), &shown);
+    snprintf(e.msg, sizeof e.msg, "%s", shown.p ? shown.p : "");
     snprintf(e.file, sizeof e.file, "%.*s", STR_ARG(r->file));
     if (hint)
         snprintf(e.hint, sizeof e.hint, "%s", hint);

@@ -21,6 +21,15 @@ static bool told(struct conf_reader *r, struct err *e)
     return false;
 }
 
+static str line_of(str text, uint32_t line)
+{
+    str piece = STR("");
+    for (uint32_t i = 0; i < line; i++)
+        if (!str_cut(&text, '\n', &piece))
+            return STR("");
+    return piece;
+}
+
 bool conf_open(struct conf_reader *r, const struct conf_input *in, struct yaml_node **root)
 {
     struct err e = {0};
@@ -29,14 +38,19 @@ bool conf_open(struct conf_reader *r, const struct conf_input *in, struct yaml_n
     r->strict = in->strict;
     str text = in->text;
     if (!text.p && !file_read(in->path, CONF_BYTES_MAX, r->arena, &text, &e)) {
-        e.file[0] = 0;
-        return told(r, &e);
+        e.file[0] = 0; /* the message names it */
+        conf_diags_add(r->diags, true, &e, (str){0});
+        return false;
     }
     if (text.n > CONF_BYTES_MAX)
         return conf_error(r, (struct pos){0}, "larger than %d bytes", CONF_BYTES_MAX);
     r->text = conf_diags_keep(r->diags, text);
-    if (!yaml_parse(r->text, r->arena, root, &e))
+    conf_hide_url_passwords(r->diags, r->text);
+    if (!yaml_parse(r->text, r->arena, root, &e)) {
+        if (conf_names_secret(line_of(r->text, e.pos.line)))
+            conf_diags_hide(r->diags, r->text, e.pos.line);
         return told(r, &e);
+    }
     return true;
 }
 

@@ -33,13 +33,15 @@ static bool stays_plain(const struct yaml_node *n)
 
 static void print_scalar(const struct yaml_node *n, struct strbuf *out)
 {
+    STRBUF_CLEANUP struct strbuf shown = {0};
     if (stays_plain(n)) {
         strbuf_add(out, n->value);
         return;
     }
+    conf_mask_url_passwords(n->value, &shown);
     strbuf_addc(out, '"');
-    for (size_t i = 0; i < n->value.n; i++) {
-        unsigned char c = (unsigned char)n->value.p[i];
+    for (size_t i = 0; i < shown.n; i++) {
+        unsigned char c = (unsigned char)shown.p[i];
         if (c == '"' || c == '\\')
             strbuf_addf(out, "\\%c", c);
         else if (c == '\n')

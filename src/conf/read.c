@@ -82,21 +82,27 @@ static size_t key_names(const struct conf_schema *s, str *out, size_t n, size_t 
     return n;
 }
 
+/* A password behind a mistyped key is a password; nobody knows what a mistyped block holds. */
+static bool may_hold_secret(const struct conf_row *meant, const struct yaml_pair *pair)
+{
+    return pair->value->kind != YAML_SCALAR || conf_names_secret(pair->key->value) ||
+           (meant && (meant->type == CONF_SECRET || meant->type == CONF_MAP_SECRET ||
+                      meant->type == CONF_LIST_SECRET));
+}
+
 static void unknown_key(struct conf_reader *r, const struct conf_schema *s,
                         const struct yaml_pair *pair)
 {
     enum { KEYS_MAX = 160 };
     str keys[KEYS_MAX];
     str near = str_nearest(pair->key->value, keys, key_names(s, keys, 0, KEYS_MAX));
+    if (may_hold_secret(near.n ? conf_row_find(s, near) : NULL, pair))
+        conf_hide_tree(r, pair->value);
     if (!near.n) {
         conf_error(r, pair->key->pos, "unknown field \"%.*s\" in %s", STR_ARG(pair->key->value),
                    s->name);
         return;
     }
-    const struct conf_row *meant = conf_row_find(s, near);
-    if (meant->type == CONF_SECRET || meant->type == CONF_MAP_SECRET ||
-        meant->type == CONF_LIST_SECRET) /* a password behind a mistyped key is a password */
-        conf_hide_tree(r, pair->value);
     struct strbuf hint STRBUF_CLEANUP = {0};
     strbuf_addf(&hint, "did you mean \"%.*s\"?", STR_ARG(near));
     conf_error_hint(r, pair->key->pos, hint.p, "unknown field \"%.*s\" in %s",

@@ -155,6 +155,18 @@ void conf_mark_secret(struct conf_reader *r, const struct yaml_node *node);
 /* No diagnostic quotes the lines of this node or of what is in it. */
 void conf_hide_tree(struct conf_reader *r, const struct yaml_node *node);
 
+/* ---- secret.c ---- */
+
+/* The text holds a word that keys of secrets have. */
+bool conf_names_secret(str text);
+/* The first password in scheme://user:password@host behind `from`; empty: none. A part of `text`.
+ */
+str conf_url_password(str text, size_t from);
+/* No diagnostic shows the lines that have one. */
+void conf_hide_url_passwords(struct conf_diags *d, str text);
+/* Appends the text with <secret> in place of each. */
+void conf_mask_url_passwords(str text, struct strbuf *out);
+
 /* ---- print.c ---- */
 
 /* The tree as YAML with <secret> in place of the marked scalars. */
