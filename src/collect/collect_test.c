@@ -396,7 +396,7 @@ static void test_nonsense(void **state)
         arena_init(&a, 0);
         bool ok = rows[i].parse(str_from_z(rows[i].text), &a, &err);
         if (ok != rows[i].ok)
-            print_message("row %zu: %s\n", i, rows[i].text);
+            print_message("# row %zu: %s\n", i, rows[i].text);
         assert_int_equal(ok, rows[i].ok);
         assert_int_equal(err.kind, ok ? ERR_NONE : ERR_CORRUPT);
     }

@@ -461,7 +461,7 @@ static size_t check_folder(const char *corpus, const char *pattern, size_t *wron
         bool ok = conf_check_text(text, paths[i].p, kind_of(name), false, d);
         if (ok != expected(name)) {
             conf_diags_print(d, &report);
-            print_message("%s: %s\n%s", name, ok ? "accepted" : "refused",
+            print_message("# %s: %s\n%s", name, ok ? "accepted" : "refused",
                           report.p ? report.p : "");
             ++*wrong;
         }
@@ -483,7 +483,7 @@ static void test_corpus(void **state)
     size_t n = 0, wrong = 0;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         n += check_folder(folder.p, patterns[i], &wrong);
-    print_message("%zu of %zu files as expected\n", n - wrong, n);
+    print_message("# %zu of %zu files as expected\n", n - wrong, n);
     assert_true(n > 200);
     assert_int_equal(wrong, 0);
 }

@@ -31,7 +31,7 @@ static bool read_file(const char *dir, const char *name, struct strbuf *out)
 static void load_or_skip(const char *dir, const char *name, struct strbuf *out)
 {
     if (!read_file(dir, name, out)) {
-        print_message("the corpus is not here: skipped\n");
+        print_message("# the corpus is not here: skipped\n");
         skip();
     }
 }

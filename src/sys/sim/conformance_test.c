@@ -301,7 +301,7 @@ static void run_system(bool plain)
         struct err err = {0};
         char *root = test_dir_new();
         struct disk *d = disk_system_open(root, &err);
-        print_message("system: %s\n", rows[i].name);
+        print_message("# system: %s\n", rows[i].name);
         assert_non_null(d);
         if (plain)
             disk_system_plain(d);
@@ -326,7 +326,7 @@ static void test_sim(void **state)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct sim *s = sim_new(i);
-        print_message("sim: %s\n", rows[i].name);
+        print_message("# sim: %s\n", rows[i].name);
         rows[i].run(sim_env(s).disk);
         assert_int_equal(sim_stats(s).files_open, 0);
         sim_free(s);
