@@ -3,7 +3,9 @@
  * Slots and threads are two things: a thread computes only while it holds one of the slots. Whoever
  * lets a slot go (a task that ended, waits or yields) calls pool_grant, the one place that decides
  * who gets it: the highest class first, and in a class a task that was interrupted before one that
- * is new.
+ * is new. Two rules keep long tasks from holding up the rest: a task that had its slot for a slice
+ * goes to the end of its class, where it and new tasks take turns; and background work gets a slot
+ * after so many granted to queries, or a flush would never run on a machine full of queries.
  *
  * A worker is idle, or has a task and holds a slot, or has a task and does not (it is blocked, or
  * stands in `resume` and sleeps on its own condition). A new task is bound to an idle worker at the
@@ -19,6 +21,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "sys/self.h"
@@ -34,6 +37,11 @@ struct queue {
     size_t first, n, cap;
 };
 
+enum {
+    SLICE_MS = 10,
+    PASSED_OVER_MAX = 8, /* query slots granted while background work waits, before it gets one */
+};
+
 struct worker {
     struct pool *pool;
     pthread_t thread;
@@ -44,6 +52,8 @@ struct worker {
     enum pool_class class;
     unsigned blocked; /* depth of pool_block_begin; its own thread only */
     bool granted;     /* holds a slot */
+    bool rotated;     /* lost its slot because its time was over, not to a higher class */
+    int64_t since_ns; /* when it got its slot; its own thread only */
     bool quit;
 };
 
@@ -63,6 +73,9 @@ struct pool {
     struct resume resume[POOL_CLASSES];
     size_t running[POOL_CLASSES];
     unsigned begun[POOL_CLASSES], tasks_max[POOL_CLASSES];
+    bool fresh[POOL_CLASSES]; /* the next turn after a rotation is a new task's */
+    unsigned passed_over;
+    int64_t slice_ns;
     struct worker *idle; /* the latest first: its stack is warm */
     struct worker *all;
     bool ending;
@@ -158,37 +171,54 @@ static bool may_begin(const struct pool *p, enum pool_class c)
 /* The worker that may run for class `c` next, with its task, taken off where it stood. */
 static struct worker *class_next(struct pool *p, enum pool_class c)
 {
-    if (p->resume[c].n)
-        return resume_pop(&p->resume[c]);
-    struct worker *w = may_begin(p, c) ? idle_worker(p) : NULL;
+    const struct worker *first = p->resume[c].first;
+    bool fresh = !first || (first->rotated && p->fresh[c]);
+    struct worker *w = fresh && may_begin(p, c) ? idle_worker(p) : NULL;
+    p->fresh[c] = !w;
     if (!w)
-        return NULL;
+        return first ? resume_pop(&p->resume[c]) : NULL;
     p->begun[c]++;
     w->task = queue_pop(&p->queue[c]);
     w->class = c;
     return w;
 }
 
+static bool class_waits(const struct pool *p, enum pool_class c)
+{
+    return p->resume[c].n || may_begin(p, c);
+}
+
+/* The highest class first; but background work is not passed over for ever. */
+static struct worker *next_worker(struct pool *p)
+{
+    struct worker *w = class_next(p, POOL_INGEST);
+    if (w)
+        return w;
+    bool both = class_waits(p, POOL_QUERY) && class_waits(p, POOL_BACKGROUND);
+    if (both && ++p->passed_over >= PASSED_OVER_MAX && (w = class_next(p, POOL_BACKGROUND))) {
+        p->passed_over = 0;
+        return w;
+    }
+    w = class_next(p, POOL_QUERY);
+    return w ? w : class_next(p, POOL_BACKGROUND);
+}
+
 static void wanted_update(struct pool *p)
 {
     unsigned bits = 0;
     for (int c = 0; c < POOL_CLASSES; c++)
-        bits |= p->resume[c].n || may_begin(p, (enum pool_class)c) ? 1u << c : 0;
+        bits |= class_waits(p, (enum pool_class)c) ? 1u << c : 0;
     atomic_store_explicit(&p->wanted, bits, memory_order_relaxed);
 }
 
 /* Gives free slots to those who wait. Called with the lock, after anything that changes either. */
 static void pool_grant(struct pool *p)
 {
-    for (int c = 0; c < POOL_CLASSES && p->slots_used < p->slots;) {
-        struct worker *w = class_next(p, (enum pool_class)c);
-        if (!w) {
-            c++;
-            continue;
-        }
+    struct worker *w;
+    while (p->slots_used < p->slots && (w = next_worker(p))) {
         w->granted = true;
         p->slots_used++;
-        p->running[c]++;
+        p->running[w->class]++;
         pthread_cond_signal(&w->wake);
     }
     wanted_update(p);
@@ -202,13 +232,22 @@ static void slot_release(struct worker *w)
     w->pool->running[w->class]--;
 }
 
-/* Waits in line for a slot for the task that this worker has already begun. */
-static void slot_await(struct worker *w)
+static int64_t now_ns(void)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Waits in line for a slot for the task that this worker has already begun. */
+static void slot_await(struct worker *w, bool rotated)
+{
+    w->rotated = rotated;
     resume_push(&w->pool->resume[w->class], w);
     pool_grant(w->pool);
     while (!w->granted)
         pthread_cond_wait(&w->wake, &w->pool->lock);
+    w->since_ns = now_ns();
 }
 
 static void *worker_main(void *arg)
@@ -224,6 +263,7 @@ static void *worker_main(void *arg)
         if (!w->granted)
             break;
         pthread_mutex_unlock(&p->lock);
+        w->since_ns = now_ns();
         w->task.fn(w->task.arg);
         assert(w->blocked == 0);
         pthread_mutex_lock(&p->lock);
@@ -254,6 +294,7 @@ struct pool *pool_new(const struct pool_options *o)
     p->slots = o->slots ? o->slots : cpu_count();
     p->threads_max = o->threads_max ? o->threads_max : p->slots + 32;
     p->queue_max = o->queue_max ? o->queue_max : 10000;
+    p->slice_ns = (int64_t)(o->slice_ms ? o->slice_ms : SLICE_MS) * 1000000;
     memcpy(p->tasks_max, o->tasks_max, sizeof p->tasks_max);
     /* One thread now, so that a queued task can always run; the others when they are needed. */
     pthread_mutex_lock(&p->lock);
@@ -336,7 +377,7 @@ void pool_block_end(void)
     if (--w->blocked)
         return;
     pthread_mutex_lock(&w->pool->lock);
-    slot_await(w);
+    slot_await(w, false);
     pthread_mutex_unlock(&w->pool->lock);
 }
 
@@ -346,12 +387,13 @@ void pool_yield(void)
     struct worker *w = current;
     if (!w || w->blocked)
         return;
-    unsigned higher = (1u << w->class) - 1;
-    if (!(atomic_load_explicit(&w->pool->wanted, memory_order_relaxed) & higher))
+    unsigned wanted = atomic_load_explicit(&w->pool->wanted, memory_order_relaxed);
+    bool higher = wanted & ((1u << w->class) - 1);
+    if (!wanted || (!higher && now_ns() - w->since_ns < w->pool->slice_ns))
         return;
     pthread_mutex_lock(&w->pool->lock);
     slot_release(w);
-    slot_await(w);
+    slot_await(w, !higher);
     pthread_mutex_unlock(&w->pool->lock);
 }
 

@@ -5,7 +5,8 @@
  * pool_block_begin, which lends its slot to another task; there are more threads than slots for
  * that. Long tasks call pool_yield at their natural borders (every few ms), which gives the slot up
  * when a task of a higher class waits, so that a query never delays an ingest batch by more than
- * one such piece.
+ * one such piece; and, after a slice of time, when any task waits, so that long queries share the
+ * slots with short ones.
  */
 #ifndef SYS_POOL_H
 #define SYS_POOL_H
@@ -25,6 +26,7 @@ struct pool_options {
      * 0: no bound. What is above waits in the queue. Bound the lower classes below threads_max, or
      * their tasks take all threads and higher ones find none. */
     unsigned tasks_max[POOL_CLASSES];
+    unsigned slice_ms; /* after which pool_yield also gives way to its own class and lower; 0: 10 */
 };
 
 struct pool *pool_new(const struct pool_options *o);

@@ -157,7 +157,7 @@ static void yielding(void *arg)
 
 static void test_yield(void **state)
 {
-    struct pool *p = pool_new(&(struct pool_options){.slots = 1});
+    struct pool *p = pool_new(&(struct pool_options){.slots = 1, .slice_ms = 3600000});
     struct gate g = GATE_INIT;
     assert_true(pool_submit(p, POOL_QUERY, yielding, &g));
     gate_wait(&g, &g.entered);
@@ -172,7 +172,8 @@ static void test_yield(void **state)
 /* No thread is left for the ingest task, so the yielding one gets its slot back and goes on. */
 static void test_yield_without_threads(void **state)
 {
-    struct pool *p = pool_new(&(struct pool_options){.slots = 1, .threads_max = 1});
+    struct pool *p =
+        pool_new(&(struct pool_options){.slots = 1, .threads_max = 1, .slice_ms = 3600000});
     struct gate g = GATE_INIT;
     assert_true(pool_submit(p, POOL_QUERY, yielding, &g));
     gate_wait(&g, &g.entered);
@@ -204,6 +205,39 @@ static void test_bound_of_a_class(void **state)
         gate_set(&held[i], &held[i].open);
     pool_free(p);
     assert_string_equal(seen, "q");
+}
+
+static _Atomic int over;
+
+static void endless(void *arg)
+{
+    while (!over)
+        pool_yield();
+}
+
+static void step(void *arg)
+{
+    over += arg != NULL;
+}
+
+/* Without turns, none of the others would ever run: the only slot is taken by tasks without end. */
+static void test_turns(void **state)
+{
+    struct pool *p = pool_new(
+        &(struct pool_options){.slots = 1, .slice_ms = 1, .tasks_max = {[POOL_QUERY] = 5}});
+    struct gate g[2] = {GATE_INIT, GATE_INIT};
+    gate_set(&g[0], &g[0].open);
+    gate_set(&g[1], &g[1].open);
+    over = 0;
+    for (int i = 0; i < 3; i++)
+        assert_true(pool_submit(p, POOL_QUERY, endless, NULL));
+    assert_true(pool_submit(p, POOL_QUERY, hold, &g[0]));
+    assert_true(pool_submit(p, POOL_BACKGROUND, hold, &g[1]));
+    gate_wait(&g[0], &g[0].entered);
+    gate_wait(&g[1], &g[1].entered);
+    assert_true(pool_submit(p, POOL_BACKGROUND, step, &over));
+    pool_free(p);
+    assert_int_equal(over, 1);
 }
 
 static void test_outside(void **state)
@@ -281,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup(test_yield, reset),
         cmocka_unit_test_setup(test_yield_without_threads, reset),
         cmocka_unit_test_setup(test_bound_of_a_class, reset),
+        cmocka_unit_test(test_turns),
         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_storm),
     };
