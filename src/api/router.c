@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/reply.h"
 #include "api/tables.h"
+#include "sys/self.h"
 
 static const struct route_table *const all_tables[] = {&admin_routes, &prometheus_routes,
                                                        &ui_routes};
@@ -145,10 +146,14 @@ static bool params_read(struct call *c, struct err *err)
     return http_params_add(str_from_bytes(c->req->body), c->req->arena, &c->params, err);
 }
 
+/* The call ends inside: the count of queries is kept apart from it. */
 static void run(void *arg)
 {
     struct call *c = arg;
+    bool query = c->route->where == ON_QUERY;
+    self_add(SELF_API_QUERIES_RUNNING, query);
     c->route->run(c);
+    self_add(SELF_API_QUERIES_RUNNING, -(int64_t)query);
 }
 
 static int64_t mono_ns(void *arg)
@@ -160,6 +165,7 @@ static int64_t mono_ns(void *arg)
 static void cancel(void *arg)
 {
     struct budget *b = arg;
+    self_add(SELF_API_QUERIES_CANCELED, 1);
     atomic_store(&b->canceled, true);
 }
 
