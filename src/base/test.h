@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,5 +25,17 @@ static inline void assert_str_(str got, str want, const char *file, int line)
     }
 }
 #define assert_str(got, want) assert_str_((got), (want), __FILE__, __LINE__)
+
+/* The path of a corpus file or folder, valid until the next call; skips the test where there is no
+ * corpus. A skip jumps out of the test: whoever calls this owns nothing yet. */
+static inline const char *test_corpus(const char *name)
+{
+    static char path[4096];
+    const char *root = getenv("NUNCHI_CORPUS");
+    snprintf(path, sizeof path, "%s/%s", root ? root : "", name);
+    if (!root || access(path, R_OK) != 0)
+        skip();
+    return path;
+}
 
 #endif

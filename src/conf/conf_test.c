@@ -470,19 +470,15 @@ static size_t check_folder(const char *corpus, const char *pattern, size_t *wron
     return n;
 }
 
-static void test_corpus(void **state)
+static void test_corpus_cases(void **state)
 {
     static const char *const patterns[] = {"prometheus/*.yml",   "prometheus/scrape_configs/*.yml",
                                            "promtool/*.y*ml",    "http_config/*.y*ml",
                                            "http_config/*.json", "examples/*.yml"};
-    const char *root = getenv("NUNCHI_CORPUS");
-    struct strbuf folder STRBUF_CLEANUP = {0};
-    strbuf_addf(&folder, "%s/metrics/config", root ? root : "");
-    if (!root || !file_exists(folder.p))
-        skip();
+    const char *folder = test_corpus("metrics/config");
     size_t n = 0, wrong = 0;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-        n += check_folder(folder.p, patterns[i], &wrong);
+        n += check_folder(folder, patterns[i], &wrong);
     print_message("# %zu of %zu files as expected\n", n - wrong, n);
     assert_true(n > 200);
     assert_int_equal(wrong, 0);
@@ -504,7 +500,7 @@ int main(void)
         cmocka_unit_test(test_web),
         cmocka_unit_test(test_web_values),
         cmocka_unit_test(test_reference_is_current),
-        cmocka_unit_test(test_corpus),
+        cmocka_unit_test(test_corpus_cases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

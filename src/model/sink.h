@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/sample.h"
 
@@ -16,6 +17,14 @@ struct batch_series {
     struct labels labels;
     uint64_t hash; /* labels_hash(labels); producers that keep series know it already */
     uint32_t first, n;
+};
+
+/* An example of what a sample counted, mostly with a trace's id among its labels. */
+struct batch_exemplar {
+    uint32_t series; /* index in the batch */
+    struct labels labels;
+    ts_ms t;
+    double v;
 };
 
 /*
@@ -28,7 +37,11 @@ struct batch {
     size_t series_n;
     ts_ms *t;
     double *v;
+    const struct histogram **h; /* NULL: all are floats; h[i] NULL: sample i is one */
+    ts_ms *start;               /* NULL: none; start[i]: since when sample i counts; 0: unknown */
     size_t samples_n;
+    struct batch_exemplar *exemplars;
+    size_t exemplars_n;
     struct metadata *metadata;
     size_t metadata_n;
 };

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "model/sample.h"
@@ -37,12 +38,14 @@ struct select_hints {
     size_t limit;     /* 0: none; at most so many series */
 };
 
-/* Decoded samples of one series, oldest first, times strictly rising. Stale markers are included.
- */
+/* Decoded samples of one series, oldest first, times strictly rising. Stale markers are included,
+ * always as floats. */
 struct columns {
     size_t n;
     const ts_ms *t;
     const double *v;
+    const struct histogram *const *h; /* NULL: all are floats; h[i] NULL: sample i is one */
+    const ts_ms *start;               /* NULL: none is known; start[i] 0: that one is not */
 };
 
 struct selection; /* opaque to the reader, with its own memory */

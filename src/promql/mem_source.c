@@ -95,7 +95,7 @@ static bool mem_read(struct selection *sel, size_t i, ts_ms start, ts_ms end, st
         hi++;
     if (sel->budget && !budget_use(sel->budget, hi - lo, err))
         return false;
-    *out = (struct columns){hi - lo, s->t.at + lo, s->v.at + lo};
+    *out = (struct columns){.n = hi - lo, .t = s->t.at + lo, .v = s->v.at + lo};
     return true;
 }
 

@@ -130,7 +130,7 @@ static bool drop_stale(struct columns *c, struct arena *scratch)
             t[n] = c->t[i];
             v[n++] = c->v[i];
         }
-    *c = (struct columns){n, t, v};
+    *c = (struct columns){.n = n, .t = t, .v = v};
     return true;
 }
 

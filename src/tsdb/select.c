@@ -258,7 +258,7 @@ static bool sel_read(struct selection *sel, size_t i, ts_ms start, ts_ms end, st
             t[k] = l.at[k].t;
             v[k] = l.at[k].v;
         }
-        *out = (struct columns){l.n, t, v};
+        *out = (struct columns){.n = l.n, .t = t, .v = v};
     }
     vec_fini(&l);
     return ok;

@@ -20,11 +20,12 @@ struct row {
     double v;
 };
 
-/* Rows refer to labels of the selections, which are kept until the answer is written. */
+/* Rows refer to labels of the selections, which are kept until the answer is written. Outlives the
+ * call, which ends with its reply. */
 struct federation {
     struct call *call;
-    struct selection **selections;
-    size_t selections_n;
+    struct source *source;
+    VEC(struct selection *) selections;
     VEC(struct row) rows;
     struct label *external; /* sorted by name */
     size_t external_n;
@@ -32,8 +33,9 @@ struct federation {
 
 static void federation_fini(struct federation *f)
 {
-    for (size_t i = 0; i < f->selections_n; i++)
-        f->call->api->source->ops->release(f->selections[i]);
+    for (size_t i = 0; i < f->selections.n; i++)
+        f->source->ops->release(f->selections.at[i]);
+    vec_fini(&f->selections);
     vec_fini(&f->rows);
 }
 #define FEDERATION_CLEANUP __attribute__((cleanup(federation_fini)))
@@ -56,7 +58,7 @@ static bool memory_check(const struct federation *f, struct err *err)
 static bool add_selection(struct federation *f, struct selection *sel, const struct select_hints *h,
                           struct err *err)
 {
-    const struct source_ops *ops = f->call->api->source->ops;
+    const struct source_ops *ops = f->source->ops;
     ARENA_CLEANUP struct arena scratch;
     bool ok = true;
     arena_init(&scratch, 0);
@@ -80,17 +82,16 @@ static bool add_selection(struct federation *f, struct selection *sel, const str
 static bool gather(struct federation *f, const struct selectors *s, struct err *err)
 {
     struct call *c = f->call;
-    struct source *src = c->api->source;
+    struct source *src = f->source;
     ts_ms now = env_now_ms(c->api->env);
     struct select_hints h = {.start = now - c->api->query.lookback_ms + 1, .end = now};
-    f->selections = arena_array(c->req->arena, struct selection *, s->n);
     for (size_t i = 0; i < s->n; i++) {
         size_t m_n;
         const struct matcher *m = promql_expr_matchers(s->at[i], &m_n);
         struct selection *sel = src->ops->select(src, m, m_n, &h, c->budget, err);
         if (!sel)
             return false;
-        f->selections[f->selections_n++] = sel;
+        vec_push(&f->selections, sel);
         if (!add_selection(f, sel, &h, err))
             return false;
     }
@@ -151,7 +152,7 @@ static bool write_rows(const struct federation *f, struct expfmt_writer *out, st
 void prometheus_federate(struct call *c)
 {
     SELECTORS_CLEANUP struct selectors s = {0};
-    FEDERATION_CLEANUP struct federation f = {.call = c};
+    FEDERATION_CLEANUP struct federation f = {.call = c, .source = c->api->source};
     SNAP_CLEANUP struct snap_ref config = snap_get(&c->api->config);
     struct expfmt_writer w;
     struct reply r;
