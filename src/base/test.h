@@ -28,7 +28,7 @@ static inline void assert_str_(str got, str want, const char *file, int line)
 
 /* The path of a corpus file or folder, valid until the next call; skips the test where there is no
  * corpus. A skip jumps out of the test: whoever calls this owns nothing yet. */
-static inline const char *test_corpus(const char *name)
+static inline const char *corpus_or_skip(const char *name)
 {
     static char path[4096];
     const char *root = getenv("NUNCHI_CORPUS");

@@ -15,7 +15,7 @@ static void load_or_skip(const char *dir, const char *name, struct strbuf *out)
 {
     char path[512];
     snprintf(path, sizeof path, "metrics/expfmt/%s/%s", dir, name);
-    FILE *f = fopen(test_corpus(path), "rb");
+    FILE *f = fopen(corpus_or_skip(path), "rb");
     assert_non_null(f);
     for (size_t n = 1; n;) {
         n = fread(strbuf_reserve(out, 65536), 1, 65536, f);
@@ -312,7 +312,7 @@ static void check_seed(const char *name)
 
 static void test_fuzz_seeds(void **state)
 {
-    DIR *d = opendir(test_corpus("metrics/expfmt/common/fuzz-corpus"));
+    DIR *d = opendir(corpus_or_skip("metrics/expfmt/common/fuzz-corpus"));
     assert_non_null(d);
     for (struct dirent *e; (e = readdir(d));) {
         if (e->d_name[0] != '.')
