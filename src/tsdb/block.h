@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Block: samples of one series as few bytes, immutable. Times and values are columns of integers
- * (ints.h). Metrics are decimals: values become mantissas of one power of ten where that gives back
- * every bit; the few that it does not (stale markers, NaN, Inf, -0) stand apart. Where most are not
- * decimals (noise), the bits of the doubles are the integers. Exact for every bit pattern.
+ * Block: samples of one series as few bytes, immutable: the times as a row of integers (ints.h),
+ * the values as a row of doubles (doubles.h). Exact for every bit pattern.
  *
- *     uvar n | ints times | u8 mode | BITS: ints of ordered bits
- *                                   | DECIMAL + decimals: uvar exceptions, for each: uvar places
- * since the last, u64 bits; ints mantissas
+ *     uvar n | ints times | doubles values
  */
 #ifndef TSDB_BLOCK_H
 #define TSDB_BLOCK_H
