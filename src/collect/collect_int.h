@@ -136,6 +136,7 @@ bool parse_pressure(str text, struct pressure_totals *out, struct err *err);
 
 struct mount {
     str device, point, type; /* unescaped */
+    str major, minor;
     bool readonly;
 };
 /* /proc/PID/mountinfo; without the mounts that are excluded by default, each place once. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * node_disk_*: /proc/diskstats and what udev recorded about each device. Devices are left out as by
- * upstream's ^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$: RAM disks, loops, floppies,
+ * upstream's ^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$: RAM disks, loops, floppies,
  * partitions.
  */
 #include "base/num.h"
@@ -45,7 +45,8 @@ static bool is_nvme_partition(str name)
 
 bool disk_excluded(str name)
 {
-    static const str plain[] = {STR_INIT("ram"), STR_INIT("loop"), STR_INIT("fd")};
+    static const str plain[] = {STR_INIT("ram"), STR_INIT("zram"), STR_INIT("loop"),
+                                STR_INIT("fd")};
     static const str stems[] = {STR_INIT("hd"), STR_INIT("sd"), STR_INIT("vd"), STR_INIT("xvd")};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (str_starts(name, plain[i]) && all_digits(str_sub(name, plain[i].n, name.n)))
@@ -199,6 +200,16 @@ static const struct {
      STR_INIT("ID_ATA_WRITE_CACHE_ENABLED")},
 };
 
+/* "0" where the kernel does not tell, as upstream. */
+static str rotational(struct collect_ctx *c, str disk)
+{
+    str text;
+    struct err ignored = {0};
+    if (!collect_read(c, &text, &ignored, c->sysfs, "block/%.*s/queue/rotational", STR_ARG(disk)))
+        return STR("0");
+    return arena_dup(&c->arena, str_trim(text));
+}
+
 static void put_disk_info(struct collect_ctx *c, const struct disk_line *d, const str *udev,
                           size_t n)
 {
@@ -214,6 +225,7 @@ static void put_disk_info(struct collect_ctx *c, const struct disk_line *d, cons
             LABEL("model", udev_property(udev[i], STR("ID_MODEL"))),
             LABEL("path", udev_property(udev[i], STR("ID_PATH"))),
             LABEL("revision", udev_property(udev[i], STR("ID_REVISION"))),
+            LABEL("rotational", rotational(c, d[i].name)),
             LABEL("serial", serial),
             LABEL("wwn", udev_property(udev[i], STR("ID_WWN"))),
         };

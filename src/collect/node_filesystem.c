@@ -9,6 +9,7 @@
  * node_filesystem_device_error, until its call came back. So there is one waiting thread for each
  * stuck mount, never more.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
@@ -208,15 +209,42 @@ static void ask(struct fs_state *s, const char *const *paths, size_t n, struct a
     }
 }
 
+/* As the reference words errors: in lower case. */
+static str error_text(struct collect_ctx *c, int error)
+{
+    if (error == 0)
+        return STR("");
+    if (error == ETIMEDOUT)
+        return STR("mountpoint timeout");
+    str text = str_from_z(strerror(error));
+    return arena_printf(&c->arena, "%c%.*s", tolower((unsigned char)text.p[0]), (int)text.n - 1,
+                        text.p + 1);
+}
+
 static void put_column(struct collect_ctx *c, const char *name, const char *help,
-                       const struct mount *m, const double *v, const struct answer *a, size_t n)
+                       const struct mount *m, const double *v, const struct answer *a, size_t n,
+                       bool always)
 {
     put_family(c, name, METRIC_GAUGE, help);
     for (size_t i = 0; i < n; i++) {
-        struct label l[] = {LABEL("device", m[i].device), LABEL("fstype", m[i].type),
-                            LABEL("mountpoint", m[i].point)};
-        if (!a || a[i].error == 0)
-            put_labels(c, name, l, 3, v[i]);
+        struct label l[] = {LABEL("device", m[i].device),
+                            LABEL("device_error", error_text(c, a[i].error)),
+                            LABEL("fstype", m[i].type), LABEL("mountpoint", m[i].point)};
+        if (always || a[i].error == 0)
+            put_labels(c, name, l, 4, v[i]);
+    }
+}
+
+static void put_mounts(struct collect_ctx *c, const struct mount *m, const struct answer *a,
+                       size_t n)
+{
+    static const char name[] = "node_filesystem_mount_info";
+    put_family(c, name, METRIC_GAUGE, "Filesystem mount information.");
+    for (size_t i = 0; i < n; i++) {
+        struct label l[] = {LABEL("device", m[i].device), LABEL("major", m[i].major),
+                            LABEL("minor", m[i].minor), LABEL("mountpoint", m[i].point)};
+        if (a[i].error == 0)
+            put_labels(c, name, l, 4, 1);
     }
 }
 
@@ -252,8 +280,9 @@ static void put_answers(struct collect_ctx *c, const struct mount *m, const stru
         v[SIZE * n + i] = (double)f->blocks * block;
     }
     for (size_t k = 0; k < COLUMNS && n; k++)
-        put_column(c, columns[k].name, columns[k].help, m, v + k * n, columns[k].always ? NULL : a,
-                   n);
+        put_column(c, columns[k].name, columns[k].help, m, v + k * n, a, n, columns[k].always);
+    if (n)
+        put_mounts(c, m, a, n);
 }
 
 /* Where the mount is seen from here: below the root of the host. */
@@ -332,10 +361,10 @@ static bool point_excluded(str p)
 static bool type_excluded(str type)
 {
     static const char *const names[] = {
-        "autofs",     "binfmt_misc", "bpf",       "cgroup",   "cgroup2",   "configfs",
-        "debugfs",    "devpts",      "devtmpfs",  "fusectl",  "hugetlbfs", "iso9660",
-        "mqueue",     "nsfs",        "overlay",   "proc",     "procfs",    "pstore",
-        "rpc_pipefs", "securityfs",  "selinuxfs", "squashfs", "sysfs",     "tracefs",
+        "autofs",   "binfmt_misc", "bpf",     "cgroup",    "cgroup2",    "configfs",   "debugfs",
+        "devpts",   "devtmpfs",    "fusectl", "hugetlbfs", "iso9660",    "mqueue",     "nsfs",
+        "overlay",  "proc",        "procfs",  "pstore",    "rpc_pipefs", "securityfs", "selinuxfs",
+        "squashfs", "erofs",       "sysfs",   "tracefs",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_eqz(type, names[i]))
@@ -391,6 +420,9 @@ static bool parse_line(str line, struct arena *a, struct mount *m)
     text_field(&line, &super);
     m->point = unescape(a, f[4]);
     m->type = unescape(a, type);
+    m->minor = arena_dup(a, f[2]);
+    if (!str_cut(&m->minor, ':', &m->major))
+        return false;
     m->device = unescape(a, device);
     m->readonly = has_option(f[5], "ro") || has_option(super, "ro");
     return m->point.n && m->point.p[0] == '/' && memchr(m->point.p, 0, m->point.n) == NULL;

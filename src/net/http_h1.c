@@ -245,7 +245,7 @@ static const struct http_fault *head_read(struct conn *c, str head, bool *has_bo
     const struct http_fault *fault = head_check(head, c->shard->server->limits.header_fields_max);
     if (fault)
         return fault;
-    head = arena_dup(&r->arena, head);
+    head = head_copy(&r->arena, head);
     c->headers = arena_alloc(&r->arena, lines_count(head) * sizeof *c->headers);
     enum http_parser_result rc = http_parser_head(c->parser, head);
     r->pub.headers = c->headers;

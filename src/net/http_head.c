@@ -138,6 +138,29 @@ const struct http_fault *head_check(str head, unsigned fields_max)
     return fault;
 }
 
+str head_copy(struct arena *a, str head)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t line = (size_t)str_index(head, '\n'), strange = 0;
+    for (size_t i = 0; i < line; i++)
+        strange += (unsigned char)head.p[i] > 0x7f;
+    if (!strange)
+        return arena_dup(a, head);
+    char *to = arena_alloc(a, head.n + 2 * strange), *p = to;
+    for (size_t i = 0; i < line; i++) {
+        unsigned char c = (unsigned char)head.p[i];
+        if (c > 0x7f) {
+            *p++ = '%';
+            *p++ = hex[c >> 4];
+            *p++ = hex[c & 15];
+        } else {
+            *p++ = (char)c;
+        }
+    }
+    memcpy(p, head.p + line, head.n - line);
+    return str_of(to, head.n + 2 * strange);
+}
+
 static bool host_ok(str host)
 {
     for (size_t i = 0; i < host.n; i++) {

@@ -7,6 +7,7 @@
 #ifndef NET_HTTP_HEAD_H
 #define NET_HTTP_HEAD_H
 
+#include "base/arena.h"
 #include "net/http_header.h"
 #include "sys/self.h"
 
@@ -35,6 +36,10 @@ ssize_t head_scan(struct head_scan *scan, str in, size_t bytes_max,
 
 /* NULL when every line of the complete head is well-formed (RFC 9112 3, 5), else why not. */
 const struct http_fault *head_check(str head, unsigned fields_max);
+
+/* A copy of a head that was checked. Bytes beyond ASCII in its target, which browsers escape and
+ * command lines don't, are escaped: releases of llhttp disagree about them. */
+str head_copy(struct arena *a, str head);
 
 struct head_framing {
     bool chunked;

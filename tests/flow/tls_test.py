@@ -19,7 +19,8 @@ class Authority:
         self.directory, self.name = directory, name
         self.file = self.path(".crt")
         self.openssl("req", "-x509", *self.new_key(self.path(".key")), "-days", "2",
-                     "-subj", f"/CN={name}", "-out", self.file)
+                     "-subj", f"/CN={name}", "-out", self.file,
+                     "-addext", "keyUsage=critical,keyCertSign")
 
     def path(self, end):
         return os.path.join(self.directory, self.name + end)
@@ -38,7 +39,8 @@ class Authority:
         into = into or name
         base = os.path.join(self.directory, into)
         with open(base + ".ext", "w", encoding="ascii") as f:
-            f.write(f"subjectAltName=DNS:{name},IP:127.0.0.1\n")
+            f.write(f"subjectAltName=DNS:{name},IP:127.0.0.1\n"
+                    "authorityKeyIdentifier=keyid\n")
         self.openssl("req", "-new", *self.new_key(base + ".key"), "-subj", f"/CN={name}",
                      "-out", base + ".csr")
         self.openssl("x509", "-req", "-in", base + ".csr", "-CA", self.file, "-CAkey",

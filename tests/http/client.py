@@ -40,11 +40,12 @@ def certificates(folder):
         subprocess.run(('openssl',) + args, cwd=folder, check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
     ec = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes')
-    run('req', '-x509', *ec, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test-ca')
+    run('req', '-x509', *ec, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=test-ca',
+        '-addext', 'keyUsage=critical,keyCertSign')
     for name, subject in (('server', '/CN=localhost'), ('client', '/CN=test-client')):
         run('req', *ec, '-keyout', name + '.key', '-out', name + '.csr', '-subj', subject)
         with open(os.path.join(folder, 'ext'), 'w') as f:
-            f.write('subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+            f.write('subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n')
         run('x509', '-req', '-in', name + '.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
             '-out', name + '.pem', '-days', '2', '-extfile', 'ext')
     return folder
