@@ -4,6 +4,9 @@
 #include "base/num.h"
 #include "scrape/scrape.h"
 
+/* 0001-01-01T00:00:00Z, as upstream writes a scrape that has not been. */
+static const ts_ms never = -62135596800000;
+
 static void pair_duration(struct json_writer *w, const char *key, int64_t ms)
 {
     char text[64];
@@ -26,7 +29,7 @@ static void active_target(struct json_writer *w, const struct scrape_target_info
     json_pair(w, "globalUrl", t->url);
     json_pair(w, "lastError", t->last_error);
     json_put_key(w, STR("lastScrape"));
-    json_rfc3339(w, t->last_scrape);
+    json_rfc3339(w, t->last_scrape ? t->last_scrape : never);
     json_put_key(w, STR("lastScrapeDuration"));
     json_put_raw(w, str_of(text, f64_format(t->last_duration_s, text)));
     json_pair(w, "health", health[t->health]);
