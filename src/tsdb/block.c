@@ -6,7 +6,7 @@
 #include "tsdb/doubles.h"
 #include "tsdb/ints.h"
 
-static_assert(BLOCK_SAMPLES_MAX <= DOUBLES_MAX, "a block's values are one row");
+static_assert((int)BLOCK_SAMPLES_MAX <= (int)DOUBLES_MAX, "a block's values are one row");
 
 void block_encode(struct enc *e, const ts_ms *t, const double *v, size_t n)
 {
