@@ -10,10 +10,13 @@
 #ifndef MODEL_HISTOGRAM_H
 #define MODEL_HISTOGRAM_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/arena.h"
+#include "base/err.h"
 
 enum { HISTOGRAM_SCHEMA_MIN = -4, HISTOGRAM_SCHEMA_MAX = 8, HISTOGRAM_CUSTOM = -53 };
+
+/* Of one sign. Clients keep about 160; sums over all of a fleet stay far below. */
+enum { HISTOGRAM_BUCKETS_MAX = 16384 };
 
 /* What is known about a counter reset between this sample and the one before. */
 enum histogram_reset {
@@ -45,5 +48,41 @@ struct histogram {
     int8_t schema;
     uint8_t reset; /* enum histogram_reset */
 };
+
+/*
+ * What Prometheus checks before it stores one: the schema, that spans go up and cover the counts,
+ * that custom bounds rise and have no other buckets, that no count is below zero. ERR_INVALID says
+ * what is wrong, ERR_LIMIT names HISTOGRAM_BUCKETS_MAX. Views are followed, so they must be valid.
+ */
+bool histogram_check(const struct histogram *h, struct err *err);
+
+/* The same distribution under the same schema, threshold, bounds and hint, bit by bit; how spans
+ * are cut and which buckets are written though they are empty makes no difference. */
+bool histogram_equal(const struct histogram *a, const struct histogram *b);
+
+/* The same but for a hint that says nothing in one of them: what makes a sample a duplicate. */
+bool histogram_same_sample(const struct histogram *a, const struct histogram *b);
+
+/* Deep copy, in one piece. */
+struct histogram *histogram_dup(struct arena *a, const struct histogram *h);
+
+/* True when count, zero count and buckets are all whole numbers that a double holds exactly. */
+bool histogram_is_integral(const struct histogram *h);
+
+/*
+ * Walks the buckets of one sign in order of index:
+ *
+ *     struct histogram_walk w = histogram_walk_of(&h->positive);
+ *     while (histogram_walk_next(&w)) use(w.index, w.count);
+ */
+struct histogram_walk {
+    const struct histogram_buckets *b;
+    uint32_t span, left, at; /* next: span, buckets left in it, place in counts */
+    int64_t next_index;
+    int64_t index;
+    double count;
+};
+struct histogram_walk histogram_walk_of(const struct histogram_buckets *b);
+bool histogram_walk_next(struct histogram_walk *w);
 
 #endif
