@@ -44,7 +44,7 @@ static bool check_buckets(const struct histogram_buckets *b, const char *sign, s
                            sign);
         n += b->spans[i].n;
         index += (int64_t)b->spans[i].offset + b->spans[i].n;
-        if (index > INT32_MAX || index < INT32_MIN)
+        if (index > HISTOGRAM_INDEX_MAX || index < -HISTOGRAM_INDEX_MAX)
             return err_set(err, ERR_INVALID, "histogram: %s spans lead out of all bounds", sign);
     }
     if (n != b->counts_n)

@@ -15,8 +15,10 @@
 
 enum { HISTOGRAM_SCHEMA_MIN = -4, HISTOGRAM_SCHEMA_MAX = 8, HISTOGRAM_CUSTOM = -53 };
 
-/* Of one sign. Clients keep about 160; sums over all of a fleet stay far below. */
-enum { HISTOGRAM_BUCKETS_MAX = 16384 };
+enum {
+    HISTOGRAM_BUCKETS_MAX = 16384, /* of one sign. Clients keep about 160 */
+    HISTOGRAM_INDEX_MAX = 1 << 20, /* of a bucket; the largest double is in 2^18 of schema 8 */
+};
 
 /* What is known about a counter reset between this sample and the one before. */
 enum histogram_reset {
