@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "store/catalog_int.h"
 #include "sys/pool.h"
 #include "sys/self.h"
@@ -28,6 +29,7 @@ struct catalog {
     uint64_t end;
     bool uncertain; /* what the file says is not known */
     uint64_t next_id;
+    uint64_t seen; /* read only: hash of the file as it was read */
 };
 
 /* Writes a small file so that it is there as a whole or as it was. */
@@ -86,6 +88,12 @@ static bool rewrite(struct catalog *c, struct err *err)
 
 /* ---- opening ---- */
 
+static void find(const struct catalog *c, str path, const char *what)
+{
+    if (c->o.finding)
+        c->o.finding(c->o.finding_arg, path, 0, what);
+}
+
 static bool check_format(struct catalog *c, struct err *err)
 {
     str path = arena_printf(&c->arena, "%.*s/format", STR_ARG(c->dir));
@@ -106,6 +114,9 @@ static bool check_format(struct catalog *c, struct err *err)
     }
     /* Missing, or damaged: every file tells its own version as well. */
     err_clear(err);
+    find(c, path, "missing or damaged");
+    if (c->o.read_only)
+        return true;
     str now = arena_printf(&c->arena, "nunchi storage %d\n", FORMAT_VERSION);
     return replace_file(c, path, bytes_from_str(now), err);
 }
@@ -118,13 +129,17 @@ static bool load_list(struct catalog *c, struct catalog_recovery *report, struct
         if (err->kind != ERR_NOT_FOUND)
             return false;
         err_clear(err);
+        find(c, c->file_path, "missing");
         report->rebuilt = true;
         return true;
     }
+    c->seen = hash_bytes(file.p, file.n);
     if (!catalog_decode(file, c->o.kind, c->o.space, &c->list, &whole, err))
         return err_wrap(err, "%.*s", STR_ARG(c->file_path));
     report->rebuilt = !whole;
-    if (whole || file.n == 0)
+    if (!whole)
+        find(c, c->file_path, "a record has a wrong checksum");
+    if (whole || file.n == 0 || c->o.read_only)
         return true;
     return quarantine_move(
         c->disk, c->file_path, c->quarantine,
@@ -160,6 +175,9 @@ static bool put_away(struct catalog *c, uint64_t id, const struct err *why,
     arena_init(&a, 0);
     if (report->quarantined++ == 0)
         report->first = *why;
+    find(c, part_path(&a, c->parts_dir, id), why->msg);
+    if (c->o.read_only)
+        return true;
     self_add(SELF_PART_QUARANTINED, 1);
     return quarantine_move(c->disk, part_path(&a, c->parts_dir, id), c->quarantine,
                            str_from_z(why->msg), err);
@@ -178,6 +196,8 @@ static bool id_of(str name, uint64_t *id)
 
 static bool delete_file(struct catalog *c, str name, struct err *err)
 {
+    if (c->o.read_only)
+        return true;
     str path = arena_printf(&c->arena, "%.*s/%.*s", STR_ARG(c->parts_dir), STR_ARG(name));
     return c->disk->ops->unlink(c->disk, path, err);
 }
@@ -240,7 +260,7 @@ static bool drop_replaced(struct catalog *c, struct catalog_recovery *report, st
         str path = part_path(&a, c->parts_dir, part_info(p)->id);
         part_close(p);
         report->deleted++;
-        ok = c->disk->ops->unlink(c->disk, path, err) && ok;
+        ok = (c->o.read_only || c->disk->ops->unlink(c->disk, path, err)) && ok;
     }
     c->parts.n = n;
     return ok;
@@ -262,6 +282,16 @@ static void sort_parts(struct catalog *c)
     self_set(SELF_TSDB_PARTS, (int64_t)c->parts.n);
 }
 
+/* One that is there and unreadable was told of already. */
+static void find_missing(struct catalog *c, uint64_t id)
+{
+    struct err ignored = {0};
+    struct disk_info info;
+    str path = part_path(&c->arena, c->parts_dir, id);
+    if (!c->disk->ops->stat(c->disk, path, &info, &ignored))
+        find(c, path, "listed in the catalog, but missing");
+}
+
 /* A part that the list names and that is not there any more. */
 static void note_missing(struct catalog *c, struct catalog_recovery *report)
 {
@@ -270,6 +300,8 @@ static void note_missing(struct catalog *c, struct catalog_recovery *report)
         bool found = is_replaced(c, id);
         VEC_EACH (p, &c->parts)
             found = found || part_info(*p)->id == id;
+        if (!found)
+            find_missing(c, id);
         if (!found && report->first.kind == ERR_NONE)
             err_set(&report->first, ERR_CORRUPT, "part %016" PRIx64 " is missing or unreadable",
                     id);
@@ -305,13 +337,14 @@ static bool load_parts(struct catalog *c, struct catalog_recovery *report, struc
     note_missing(c, report);
     /* Deletions come after the list is settled in memory and before it is written: a file that is
      * deleted here is either named as removed or replaced by one that is there. */
-    if (!drop_replaced(c, report, err) || !c->disk->ops->sync_dir(c->disk, c->parts_dir, err))
+    if (!drop_replaced(c, report, err) ||
+        !(c->o.read_only || c->disk->ops->sync_dir(c->disk, c->parts_dir, err)))
         return false;
     sort_parts(c);
     settle_list(c);
     report->parts = c->parts.n;
     report->rebuilt = report->rebuilt && n > 0;
-    return rewrite(c, err);
+    return c->o.read_only || rewrite(c, err);
 }
 
 static bool make_dirs(struct catalog *c, struct err *err)
@@ -335,10 +368,21 @@ struct catalog *catalog_open(const struct catalog_options *o, struct catalog_rec
     c->parts_dir = arena_printf(&c->arena, "%.*s/parts", STR_ARG(o->dir));
     c->quarantine = arena_printf(&c->arena, "%.*s/quarantine", STR_ARG(o->dir));
     c->file_path = arena_printf(&c->arena, "%.*s/catalog", STR_ARG(o->dir));
-    if (make_dirs(c, err) && load_list(c, report, err) && load_parts(c, report, err))
+    bool ready = c->o.read_only ? check_format(c, err) : make_dirs(c, err);
+    if (ready && load_list(c, report, err) && load_parts(c, report, err))
         return c;
     catalog_close(c);
     return NULL;
+}
+
+bool catalog_is_outdated(struct catalog *c)
+{
+    struct arena a ARENA_CLEANUP;
+    struct err ignored = {0};
+    bytes file = {0};
+    arena_init(&a, 0);
+    uint64_t now = read_file(c, c->file_path, &a, &file, &ignored) ? hash_bytes(file.p, file.n) : 0;
+    return now != c->seen;
 }
 
 void catalog_close(struct catalog *c)

@@ -24,6 +24,12 @@ struct catalog_options {
     str dir;       /* created when missing */
     uint32_t kind; /* PART_KIND_*; parts of another kind are refused */
     uint32_t space;
+    /* Looks only: takes no lock and writes, moves and deletes nothing, so it may stand beside the
+     * process that has the directory. What opening would settle is settled in memory. */
+    bool read_only;
+    /* Told of what is damaged or missing: file, offset in it, what is wrong. NULL: only counted. */
+    void (*finding)(void *arg, str path, uint64_t off, const char *what);
+    void *finding_arg;
     struct blob_cache *cache;                        /* NULL: none; parts are read through it */
     struct blob *(*wrap)(void *arg, struct blob *b); /* tests put a double around each part */
     void *wrap_arg;
@@ -39,6 +45,8 @@ struct catalog_recovery {
 struct catalog *catalog_open(const struct catalog_options *o, struct catalog_recovery *report,
                              struct err *err);
 void catalog_close(struct catalog *c);
+/* Opened read only: the list on disk is no longer the one that was read. */
+bool catalog_is_outdated(struct catalog *c);
 
 /* Live parts, in order of wal_from: an earlier one's samples were accepted first. The parts belong
  * to the catalog until they are removed. */

@@ -332,6 +332,12 @@ struct blob *part_blob(struct part *p)
     return p->blob;
 }
 
+size_t part_sections(const struct part *p, const struct part_section **out)
+{
+    *out = p->sections;
+    return p->sections_n;
+}
+
 const struct part_section *part_section(const struct part *p, const char *name)
 {
     for (size_t i = 0; i < p->sections_n; i++)

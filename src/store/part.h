@@ -66,6 +66,8 @@ struct part *part_open(struct blob *b, struct err *err);
 void part_close(struct part *p);
 const struct part_info *part_info(const struct part *p);
 struct blob *part_blob(struct part *p);
+/* All of them, in the order of their places. */
+size_t part_sections(const struct part *p, const struct part_section **out);
 /* NULL when there is none. */
 const struct part_section *part_section(const struct part *p, const char *name);
 /* Reads whole sections into `out`, in one batch, and checks their checksums. */

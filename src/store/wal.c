@@ -472,6 +472,21 @@ struct wal *wal_open(const struct wal_options *o, uint64_t from,
     return w;
 }
 
+bool wal_read(const struct wal_options *o, uint64_t from,
+              bool (*fn)(void *arg, const struct wal_record *r, struct err *err), void *arg,
+              struct wal_recovery *report, struct err *err)
+{
+    struct disk_info info;
+    *report = (struct wal_recovery){0};
+    if (!o->env->disk->ops->stat(o->env->disk, o->dir, &info, err)) {
+        bool missing = err->kind == ERR_NOT_FOUND;
+        if (missing)
+            err_clear(err);
+        return missing;
+    }
+    return wal_scan(o, from, fn, arg, report, NULL, err);
+}
+
 void wal_close(struct wal *w)
 {
     pthread_mutex_lock(&w->lock);

@@ -39,6 +39,10 @@ struct wal_options {
     uint64_t queue_bytes;   /* 0: default */
     bool fast;              /* call back after the write; wal_tick syncs. False: after the sync */
     bool stepped;           /* no thread; wal_step commits. For simulation */
+    /* Told of each place that reading could not make sense of: file, offset in it, what is wrong.
+     * NULL: only counted. */
+    void (*finding)(void *arg, str path, uint64_t off, const char *what);
+    void *finding_arg;
 };
 
 /* What reading at start found. */
@@ -70,6 +74,11 @@ struct wal_record {
 struct wal *wal_open(const struct wal_options *o, uint64_t from,
                      bool (*fn)(void *arg, const struct wal_record *r, struct err *err), void *arg,
                      struct wal_recovery *report, struct err *err);
+/* Only reads, as wal_open does: nothing is written, moved or deleted, so it may stand beside the
+ * process that writes (whose last records then look torn). A missing directory has no records. */
+bool wal_read(const struct wal_options *o, uint64_t from,
+              bool (*fn)(void *arg, const struct wal_record *r, struct err *err), void *arg,
+              struct wal_recovery *report, struct err *err);
 /* Commits what waits, then closes. No appends may be under way. */
 void wal_close(struct wal *w);
 

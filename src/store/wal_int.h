@@ -58,6 +58,7 @@ struct wal_tail {
 };
 
 typedef bool (*wal_fn)(void *arg, const struct wal_record *r, struct err *err);
+/* `tail` NULL: only reads, files that are of no use stay where they are. */
 bool wal_scan(const struct wal_options *o, uint64_t from, wal_fn fn, void *arg,
               struct wal_recovery *report, struct wal_tail *tail, struct err *err);
 

@@ -34,6 +34,7 @@ struct scan {
     void *arg;
     struct wal_recovery *report;
     struct err *err;
+    bool read_only;
     VEC(struct segment) segments;
     /* The segment being read. */
     struct disk_file *file;
@@ -64,6 +65,13 @@ static const uint8_t *view(struct scan *s, uint64_t off, size_t n)
 }
 
 enum found { FOUND, FOUND_NOTHING, FOUND_ERROR };
+
+static void find(const struct scan *s, const struct segment *g, uint64_t off, const char *what)
+{
+    char buf[WAL_PATH_MAX];
+    if (s->o->finding)
+        s->o->finding(s->o->finding_arg, wal_path(buf, s->o->dir, g->seq), off, what);
+}
 
 /* A whole, valid record at `off`? */
 static enum found record_at(struct scan *s, struct segment *g, uint64_t off, struct wal_frame *f,
@@ -139,8 +147,10 @@ static bool deliver(struct scan *s, const struct segment *g, const struct wal_fr
 static bool end_of_segment(struct scan *s, const struct segment *g, uint64_t off, uint64_t lsn)
 {
     if (g->bound) {
-        if (off < g->bound)
+        if (off < g->bound) {
             s->report->damaged_places++;
+            find(s, g, off, "no valid record here, but acknowledged ones should follow");
+        }
         if (lsn && g->bound_lsn > lsn)
             s->report->damaged_records += g->bound_lsn - lsn;
         return true;
@@ -162,8 +172,12 @@ static bool read_records(struct scan *s, struct segment *g, uint64_t *end, uint6
     for (*end = off;;) {
         enum found r = record_at(s, g, off, &f, &payload);
         if (r == FOUND_NOTHING) {
+            uint64_t hole = off;
             r = look_for(s, g, &off, &f, &payload);
-            s->report->damaged_places += r == FOUND;
+            if (r == FOUND) {
+                s->report->damaged_places++;
+                find(s, g, hole, "no valid record here, but others follow");
+            }
             g->has_hole = true;
         }
         if (r == FOUND_ERROR)
@@ -205,21 +219,30 @@ static void close_segment(struct scan *s)
 static bool read_header(struct scan *s, struct segment *g)
 {
     static const uint64_t copies[] = {0, WAL_HEADER_COPY_AT};
-    for (size_t i = 0; i < 2 && !g->has_header; i++) {
+    bool bad[2] = {0};
+    /* Whoever wants to know of everything has the second copy looked at as well. */
+    for (size_t i = 0; i < 2 && !(g->has_header && !s->o->finding); i++) {
         if (copies[i] + WAL_HEADER_BYTES > g->size)
             continue;
         const uint8_t *p = view(s, copies[i], WAL_HEADER_BYTES);
         if (!p)
             return false;
         struct err err = {0};
-        g->has_header = wal_header_decode(p, &g->h, &err) && g->h.seq == g->seq;
-        g->has_salt = g->has_header;
-        g->salt = g->has_header ? g->h.salt : 0;
-        if (!g->has_header && err.kind == ERR_INVALID) {
+        struct wal_header h;
+        bad[i] = !wal_header_decode(p, &h, &err) || h.seq != g->seq;
+        if (bad[i] && err.kind == ERR_INVALID) {
             *s->err = err;
             return err_wrap(s->err, "%.*s/%016" PRIx64 ".wal", STR_ARG(s->o->dir), g->seq);
         }
+        if (bad[i] || g->has_header)
+            continue;
+        g->h = h;
+        g->has_header = g->has_salt = true;
+        g->salt = h.salt;
     }
+    for (size_t i = 0; i < 2; i++)
+        if (bad[i] && g->has_header)
+            find(s, g, copies[i], "this copy of the segment's header is damaged");
     return true;
 }
 
@@ -269,13 +292,17 @@ static void set_bounds(struct scan *s)
         const struct segment *after = &s->segments.at[i];
         if (!after->has_header || !after->h.prev_seq)
             continue;
+        bool found = false;
         for (size_t k = 0; k < i; k++) {
             struct segment *g = &s->segments.at[k];
             if (g->seq != after->h.prev_seq)
                 continue;
+            found = true;
             g->bound = after->h.prev_end;
             g->bound_lsn = after->h.prev_lsn;
         }
+        if (!found && after->h.prev_lsn > s->from)
+            find(s, after, 0, "the segment before this one is missing");
     }
 }
 
@@ -285,6 +312,10 @@ static bool settle_unusable(struct scan *s, const struct segment *g, bool has_co
 {
     char buf[WAL_PATH_MAX];
     str path = wal_path(buf, s->o->dir, g->seq);
+    if (has_content)
+        find(s, g, 0, "no readable segment header and no readable record");
+    if (s->read_only)
+        return true;
     if (!has_content)
         return s->disk->ops->unlink(s->disk, path, s->err);
     s->report->quarantined++;
@@ -361,9 +392,13 @@ bool wal_scan(const struct wal_options *o, uint64_t from, wal_fn fn, void *arg,
                      .arg = arg,
                      .report = report,
                      .err = err};
+    struct wal_tail unused = {0};
+    s.read_only = tail == NULL;
+    tail = tail ? tail : &unused;
     tail->next_seq = 1;
     tail->next_lsn = from > 1 ? from : 1;
     bool ok = scan_all(&s, tail);
+    vec_fini(&unused.files);
     vec_fini(&s.segments);
     free(s.window);
     return ok;

@@ -179,7 +179,7 @@ bool replay_record(void *arg, const struct wal_record *w, struct err *err)
     if (!r->db->first_mono_ns)
         r->db->first_mono_ns = env_mono_ns(r->db->env);
     /* Samples put aside belong to records before the cut: not while there are any. */
-    if (over_budget(r->db) && r->aside.n == 0)
+    if (over_budget(r->db) && r->aside.n == 0 && !r->db->o.read_only)
         return db_flush(r->db, false, err);
     return true;
 }

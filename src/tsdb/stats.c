@@ -23,7 +23,10 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *out)
     struct wal_stats w;
     struct head *h = &db->head;
     *out = (struct tsdb_stats){0};
-    wal_stats(db->wal, &w);
+    if (db->wal)
+        wal_stats(db->wal, &w);
+    else
+        w = (struct wal_stats){0};
     out->wal_bytes = w.bytes;
     out->wal_segments = w.segments;
     out->wal_commits = w.commits;

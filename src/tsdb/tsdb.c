@@ -8,7 +8,7 @@
 #include "sys/self.h"
 #include "tsdb/tsdb_int.h"
 
-enum { SHARDS_MAX = 64 };
+enum { SHARDS_MAX = 64, READ_ONLY_ATTEMPTS = 8 };
 
 static unsigned default_shards(void)
 {
@@ -67,7 +67,8 @@ static bool open_catalog(struct tsdb *db, struct tsdb_recovery *report, struct e
                                 .kind = PART_KIND_METRICS,
                                 .cache = db->cache,
                                 .wrap = db->o.wrap_blob,
-                                .wrap_arg = db->o.wrap_arg};
+                                .wrap_arg = db->o.wrap_arg,
+                                .read_only = db->o.read_only};
     db->catalog = catalog_open(&o, &found, err);
     if (!db->catalog)
         return false;
@@ -121,29 +122,73 @@ static bool open_wal(struct tsdb *db, struct tsdb_recovery *report, struct err *
                             .fast = db->o.durability == TSDB_FAST,
                             .stepped = db->o.stepped};
     struct replay *r = replay_new(db, db->cut_lsn, report);
-    db->wal = wal_open(&o, db->cut_lsn, replay_record, r, &found, err);
+    bool ok;
+    if (db->o.read_only)
+        ok = wal_read(&o, db->cut_lsn, replay_record, r, &found, err);
+    else
+        ok = (db->wal = wal_open(&o, db->cut_lsn, replay_record, r, &found, err)) != NULL;
     replay_end(r);
-    if (!db->wal)
+    if (!ok)
         return false;
     report->wal_damaged += found.damaged_records;
     report->wal_torn = found.torn_tails;
     return true;
 }
 
-struct tsdb *tsdb_open(const struct tsdb_options *o, struct tsdb_recovery *report, struct err *err)
+static struct tsdb *open_once(const struct tsdb_options *o, struct tsdb_recovery *report,
+                              bool *moved, struct err *err)
 {
     struct tsdb *db = db_new(o);
     int64_t start = env_mono_ns(db->env);
     *report = (struct tsdb_recovery){0};
-    if (open_catalog(db, report, err)) {
+    bool ok = open_catalog(db, report, err);
+    if (ok) {
         load_metadata(db);
-        if (open_wal(db, report, err)) {
-            report->duration_ns = env_mono_ns(db->env) - start;
-            return db;
-        }
+        ok = open_wal(db, report, err);
     }
+    *moved = o->read_only && db->catalog && catalog_is_outdated(db->catalog);
+    report->duration_ns = env_mono_ns(db->env) - start;
+    if (ok && !*moved)
+        return db;
     db_free(db);
     return NULL;
+}
+
+static bool has_storage(const struct tsdb_options *o, struct err *err)
+{
+    struct arena a ARENA_CLEANUP;
+    struct disk_info info;
+    arena_init(&a, 0);
+    str dir = o->dir.n ? o->dir : STR("metrics");
+    str parts = arena_printf(&a, "%.*s/parts", STR_ARG(dir));
+    return o->env->disk->ops->stat(o->env->disk, parts, &info, err);
+}
+
+/*
+ * Beside a server: a flush moves samples from the WAL to a part, a merge replaces parts. What was
+ * read is one state only if the list of parts is the same afterwards as before.
+ */
+static struct tsdb *open_beside(const struct tsdb_options *o, struct tsdb_recovery *report,
+                                struct err *err)
+{
+    bool moved = true;
+    if (!has_storage(o, err))
+        return NULL;
+    for (int i = 0; i < READ_ONLY_ATTEMPTS && moved; i++) {
+        err_clear(err);
+        struct tsdb *db = open_once(o, report, &moved, err);
+        if (db)
+            return db;
+    }
+    if (moved)
+        err_set(err, ERR_UNAVAILABLE, "the directory changes faster than it can be opened");
+    return NULL;
+}
+
+struct tsdb *tsdb_open(const struct tsdb_options *o, struct tsdb_recovery *report, struct err *err)
+{
+    bool moved;
+    return o->read_only ? open_beside(o, report, err) : open_once(o, report, &moved, err);
 }
 
 void tsdb_close(struct tsdb *db)
@@ -163,7 +208,7 @@ struct source *tsdb_source(struct tsdb *db)
 
 bool tsdb_step(struct tsdb *db)
 {
-    return wal_step(db->wal);
+    return db->wal && wal_step(db->wal);
 }
 
 /* ---- background ---- */

@@ -32,6 +32,9 @@ struct tsdb_options {
     int64_t flush_age_ms;      /* flush when the head's first sample came this long ago. 0: 2 h */
     unsigned shards;           /* power of two; 0: as many as CPUs */
     bool stepped;              /* simulation: no thread, commits happen in tsdb_step */
+    /* Only to be read: no lock is taken and nothing on disk changes, so a server may be using the
+     * directory; writes fail, and tsdb_tick and tsdb_flush may not be called. */
+    bool read_only;
     struct blob *(*wrap_blob)(void *arg, struct blob *b); /* tests; NULL: none */
     void *wrap_arg;
 };
@@ -49,7 +52,9 @@ struct tsdb_recovery {
     int64_t duration_ns;
 };
 
-/* Opens or creates; replays the WAL; ready when it returns. ERR_EXISTS: another process has it. */
+/* Opens or creates; replays the WAL; ready when it returns. ERR_EXISTS: another process has it.
+ * Read only: ERR_NOT_FOUND when there is nothing, ERR_UNAVAILABLE when a server changed the
+ * directory again and again meanwhile. */
 struct tsdb *tsdb_open(const struct tsdb_options *o, struct tsdb_recovery *report, struct err *err);
 /* Commits and syncs what waits. No writes, selections or ticks may be under way. */
 void tsdb_close(struct tsdb *db);

@@ -326,9 +326,23 @@ static bool append(struct pending *p, struct err *err)
     return true;
 }
 
+static void refuse(struct batch *b, batch_done done, void *arg)
+{
+    struct batch_result none = {0};
+    struct err err;
+    err_set(&err, ERR_DENIED, "the storage was opened to be read only");
+    self_add(SELF_TSDB_BATCH_FAILED, 1);
+    batch_free(b);
+    done(arg, false, &none, &err);
+}
+
 void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
 {
     struct err err = {0};
+    if (db_of_sink(s)->o.read_only) {
+        refuse(b, done, arg);
+        return;
+    }
     struct pending *p = mem_new(struct pending);
     *p = (struct pending){.db = db_of_sink(s), .b = b, .n = b->series_n, .done = done, .arg = arg};
     p->refs = 2;
