@@ -34,9 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = hist_block_count(b);
     struct arena a ARENA_CLEANUP;
     struct err err;
+    arena_init(&a, 0);
     if (n == 0)
         return 0;
-    arena_init(&a, 0);
     ts_ms *t = mem_array(n, sizeof *t);
     const struct histogram **h = mem_array(n, sizeof(void *));
     if (hist_block_decode(b, &a, t, h, &err))
