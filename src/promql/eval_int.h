@@ -18,6 +18,7 @@
 #ifndef PROMQL_EVAL_INT_H
 #define PROMQL_EVAL_INT_H
 
+#include "base/kahan.h"
 #include "promql/function_int.h"
 
 /* Times of an evaluation are at most so far from 1970, so that subtracting a duration (below 2^54
@@ -205,19 +206,6 @@ double binary_value(enum token_kind op, double a, double b);
 
 /* ---- arithmetic that aggregations and functions share: kahan.c ---- */
 
-/* Neumaier's compensated sum: *sum += x, the lost low part goes to *c. */
-static inline void kahan_add(double x, double *sum, double *c)
-{
-    double t = *sum + x;
-    double as = *sum < 0 ? -*sum : *sum, ax = x < 0 ? -x : x;
-    if (t - t != 0) /* infinite or NaN: there is no low part any more */
-        *c = 0;
-    else if (as >= ax)
-        *c += (*sum - t) + x;
-    else
-        *c += (x - t) + *sum;
-    *sum = t;
-}
 /* The phi-quantile of n values, which are sorted in place: interpolated between neighbours. */
 double quantile_of(double q, double *v, size_t n);
 /* Larger and smaller of two; NaN wins over everything but the infinity asked for. */
