@@ -3,7 +3,7 @@
 #ifndef MODEL_HISTOGRAM_INT_H
 #define MODEL_HISTOGRAM_INT_H
 
-#include "model/histogram.h"
+#include "model/histogram_math.h"
 
 /* 2^(i / 256 - 1) */
 extern const double histogram_fractions[256];
@@ -16,20 +16,12 @@ struct histogram_scale {
 };
 
 /* Upper border of bucket `index`; of a negative bucket the distance of its lower one from 0. */
-double histogram_bound(const struct histogram_scale *s, int32_t index);
-
-/* Walks over the buckets of a side, empty ones too. */
-struct histogram_cursor {
-    const struct histogram_buckets *b;
-    uint32_t span, left, k;
-    int32_t index;
-};
-bool histogram_cursor_next(struct histogram_cursor *c, int32_t *index, double *count);
+double histogram_bound(const struct histogram_scale *s, int64_t index);
 
 /* Index in a schema that is `by` lower. */
-static inline int32_t histogram_coarser(int32_t index, int by)
+static inline int32_t histogram_coarser(int64_t index, int by)
 {
-    return (int32_t)(((int64_t)index - 1) >> by) + 1;
+    return (int32_t)(((index - 1) >> by) + 1);
 }
 
 /* The share of a bucket at or below v, which is inside it. */
