@@ -60,11 +60,12 @@ struct source_ops {
                                 const struct select_hints *h, struct budget *b, struct err *err);
     size_t (*size)(const struct selection *sel);
     struct labels (*labels)(const struct selection *sel, size_t i);
-    /* Samples of series i with start <= t <= end, in the arena, counted against the budget of the
-     * selection. From several threads at once for
-     * different i is fine. */
-    bool (*read)(struct selection *sel, size_t i, ts_ms start, ts_ms end, struct arena *a,
-                 struct columns *out, struct err *err);
+    /* Samples with start <= t <= end of the series from `first` on, into out[0], out[1], ..., in
+     * the arena, counted against the budget of the selection. Neighbours are cheaper together: they
+     * lie together on disk. *n says how many are wanted and gets how many were read, at least one;
+     * fewer when they are much. From several threads at once for different series is fine. */
+    bool (*read)(struct selection *sel, size_t first, size_t *n, ts_ms start, ts_ms end,
+                 struct arena *a, struct columns *out, struct err *err);
     void (*release)(struct selection *sel);
 
     /* Sorted names, or values of `name`, of the series that match (m_n 0: all), in the arena. */
@@ -78,5 +79,14 @@ struct source_ops {
     bool (*metadata)(struct source *s, str family, size_t limit, struct arena *a,
                      struct metadata **out, size_t *n, struct err *err);
 };
+
+/* One series alone. */
+static inline bool source_read(const struct source_ops *ops, struct selection *sel, size_t i,
+                               ts_ms start, ts_ms end, struct arena *a, struct columns *out,
+                               struct err *err)
+{
+    size_t one = 1;
+    return ops->read(sel, i, &one, start, end, a, out, err);
+}
 
 #endif

@@ -85,11 +85,12 @@ static size_t lower_bound(const struct mem_series *s, ts_ms t)
     return lo;
 }
 
-static bool mem_read(struct selection *sel, size_t i, ts_ms start, ts_ms end, struct arena *a,
-                     struct columns *out, struct err *err)
+static bool mem_read(struct selection *sel, size_t first, size_t *n, ts_ms start, ts_ms end,
+                     struct arena *a, struct columns *out, struct err *err)
 {
-    const struct mem_series *s = &sel->m->series.at[sel->index[i]];
+    const struct mem_series *s = &sel->m->series.at[sel->index[first]];
     (void)a;
+    *n = 1;
     size_t lo = lower_bound(s, start), hi = lo;
     while (hi < s->t.n && s->t.at[hi] <= end)
         hi++;

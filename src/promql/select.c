@@ -43,7 +43,7 @@ static bool read_series(struct eval *ev, struct selection *sel, size_t i,
     arena_reset(scratch);
     int64_t begin = now_ns(ev);
     *out = (struct columns){0};
-    bool ok = ev->q->source->ops->read(sel, i, h->start, h->end, scratch, out, err);
+    bool ok = source_read(ev->q->source->ops, sel, i, h->start, h->end, scratch, out, err);
     ev->stats.select_ns += now_ns(ev) - begin;
     if (!ok)
         return false;

@@ -157,7 +157,7 @@ static void read_all(struct world *w, struct tsdb *db, struct found *f)
     }
     for (size_t i = 0; i < s->ops->size(sel); i++) {
         struct columns c;
-        if (!s->ops->read(sel, i, INT64_MIN, INT64_MAX, &a, &c, &err)) {
+        if (!source_read(s->ops, sel, i, INT64_MIN, INT64_MAX, &a, &c, &err)) {
             assert_int_equal(err.kind, ERR_CORRUPT);
             f->errors++;
             continue;

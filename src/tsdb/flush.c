@@ -95,22 +95,20 @@ static bool write_series(struct tsdb *db, struct index_writer *x, const series_l
                          struct err *err)
 {
     struct arena a ARENA_CLEANUP;
-    struct sample_list samples = {0};
     bool ok = true;
     arena_init(&a, 0);
     for (size_t i = 0; i < list->n && ok; i++) {
         struct capture c = {.frozen = list->at[i]->frozen};
-        samples.n = 0;
-        ok = capture_read(&c, INT64_MIN, INT64_MAX, &samples, err);
+        struct gather g = gather_of(&a, INT64_MIN, INT64_MAX);
+        ok = capture_read(&c, &g, err);
         if (!ok)
             break;
-        samples_settle(&samples);
-        index_writer_series(x, series_labels(&db->head, list->at[i], &a), samples.at, samples.n);
+        gather_settle(&g);
+        index_writer_series(x, series_labels(&db->head, list->at[i], &a), g.t, g.v, g.n);
         arena_reset(&a);
         if (i % SLICE == 0)
             pool_yield();
     }
-    vec_fini(&samples);
     return ok;
 }
 

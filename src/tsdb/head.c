@@ -224,86 +224,40 @@ bool capture_overlaps(const struct capture *c, ts_ms start, ts_ms end)
            open_overlaps(c->ooo, c->ooo_n, start, end);
 }
 
-static void add_open(struct sample_list *l, const struct open_chunk *c, uint32_t n, ts_ms start,
-                     ts_ms end)
+static void add_open(struct gather *g, const struct open_chunk *c, uint32_t n)
 {
-    vec_reserve(l, n);
+    if (n)
+        gather_room(g, n);
     for (uint32_t i = 0; i < n; i++)
-        if (c->at[i].t >= start && c->at[i].t <= end)
-            l->at[l->n++] = c->at[i];
+        gather_put(g, c->at[i].t, c->at[i].v);
 }
 
-bool samples_add_block(struct sample_list *l, bytes block, ts_ms start, ts_ms end, struct err *err)
-{
-    size_t n = block_count(block);
-    if (n == 0)
-        return err_set(err, ERR_CORRUPT, "a block of samples is malformed");
-    ts_ms *t MEM_CLEANUP = mem_array(n, sizeof(ts_ms) + sizeof(double));
-    double *v = (double *)(t + n);
-    if (!block_decode(block, t, v, err))
-        return false;
-    vec_reserve(l, n);
-    for (size_t i = 0; i < n; i++)
-        if (t[i] >= start && t[i] <= end)
-            l->at[l->n++] = (struct sample){t[i], v[i]};
-    return true;
-}
-
-/* Oldest first, as far as the list goes from new to old. */
-static bool add_sealed(struct sample_list *l, const struct sealed *c, ts_ms start, ts_ms end,
-                       struct err *err)
+/* Oldest first; the list goes from new to old. */
+static bool add_sealed(struct gather *g, const struct sealed *c, struct err *err)
 {
     VEC(const struct sealed *) some = {0};
+    size_t samples = 0;
     bool ok = true;
     for (; c; c = c->next)
-        if (c->min_t <= end && c->max_t >= start)
+        if (c->min_t <= g->end && c->max_t >= g->start) {
             vec_push(&some, c);
+            samples += c->n;
+        }
+    if (samples)
+        gather_room(g, samples);
     while (ok && some.n > 0) {
         c = some.at[--some.n];
-        ok = samples_add_block(l, (bytes){c->data, c->len}, start, end, err);
+        ok = gather_block(g, (bytes){c->data, c->len}, err);
     }
     vec_fini(&some);
     return ok;
 }
 
-bool capture_read(const struct capture *c, ts_ms start, ts_ms end, struct sample_list *out,
-                  struct err *err)
+bool capture_read(const struct capture *c, struct gather *out, struct err *err)
 {
-    if (!add_sealed(out, c->frozen, start, end, err) ||
-        !add_sealed(out, c->sealed, start, end, err))
+    if (!add_sealed(out, c->frozen, err) || !add_sealed(out, c->sealed, err))
         return false;
-    add_open(out, c->open, c->open_n, start, end);
-    add_open(out, c->ooo, c->ooo_n, start, end);
+    add_open(out, c->open, c->open_n);
+    add_open(out, c->ooo, c->ooo_n);
     return true;
-}
-
-struct ranked {
-    struct sample s;
-    size_t rank;
-};
-
-static int ranked_cmp(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (x->s.t != y->s.t)
-        return x->s.t < y->s.t ? -1 : 1;
-    return (x->rank > y->rank) - (x->rank < y->rank);
-}
-
-void samples_settle(struct sample_list *l)
-{
-    size_t i = 1;
-    while (i < l->n && l->at[i - 1].t < l->at[i].t)
-        i++;
-    if (i >= l->n)
-        return;
-    struct ranked *r MEM_CLEANUP = mem_array(l->n, sizeof *r);
-    for (i = 0; i < l->n; i++)
-        r[i] = (struct ranked){l->at[i], i};
-    qsort(r, l->n, sizeof *r, ranked_cmp);
-    size_t n = 0;
-    for (i = 0; i < l->n; i++)
-        if (n == 0 || l->at[n - 1].t != r[i].s.t)
-            l->at[n++] = r[i].s;
-    l->n = n;
 }

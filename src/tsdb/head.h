@@ -24,6 +24,7 @@
 #include "base/arena.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "tsdb/gather.h"
 #include "tsdb/numbers.h"
 #include "tsdb/symbols.h"
 
@@ -156,16 +157,7 @@ struct capture {
 };
 void head_capture(const struct head *h, const struct series *s, struct capture *out);
 bool capture_overlaps(const struct capture *c, ts_ms start, ts_ms end);
-/* Appends the samples with start <= t <= end, oldest chunk first, unsorted among chunks. */
-struct sample_list {
-    struct sample *at;
-    size_t n, cap;
-};
-bool capture_read(const struct capture *c, ts_ms start, ts_ms end, struct sample_list *out,
-                  struct err *err);
-/* Sorts by time; of equal times the first in the list stays. */
-void samples_settle(struct sample_list *l);
-/* Decodes a block and appends what is in the range. */
-bool samples_add_block(struct sample_list *l, bytes block, ts_ms start, ts_ms end, struct err *err);
+/* Adds the samples that `out` wants, oldest chunk first. */
+bool capture_read(const struct capture *c, struct gather *out, struct err *err);
 
 #endif

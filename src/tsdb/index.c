@@ -310,8 +310,8 @@ bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end)
 }
 
 /* A block as it lies in the file: checksum, aggregates, samples. */
-static bool add_block(const struct index *x, const struct blob_range *r, ts_ms start, ts_ms end,
-                      struct sample_list *out, struct err *err)
+static bool add_block(const struct index *x, const struct blob_range *r, struct gather *out,
+                      struct err *err)
 {
     struct dec d = dec_of((bytes){r->buf, r->n});
     uint32_t crc = dec_u32(&d);
@@ -326,25 +326,46 @@ static bool add_block(const struct index *x, const struct blob_range *r, ts_ms s
     dec_take(&d, 3 * sizeof(double));
     if (d.bad)
         return damaged(x, "a block of samples", err);
-    return samples_add_block(out, (bytes){d.p, dec_left(&d)}, start, end, err);
+    return gather_block(out, (bytes){d.p, dec_left(&d)}, err);
 }
 
-bool index_read(const struct index *x, uint32_t id, ts_ms start, ts_ms end, struct sample_list *out,
-                struct err *err)
+/* The blocks that a batch of series needs, and for each which series it is of. */
+struct fetch {
+    VEC(struct blob_range) ranges;
+    VEC(uint32_t) owner;
+    size_t bytes;
+};
+
+static void plan_series(const struct index *x, uint32_t id, uint32_t owner, const struct gather *g,
+                        struct fetch *f)
 {
     struct block_cursor c = blocks_of(x, id);
     struct block_place b;
-    VEC(struct blob_range) ranges = {0};
-    while (next_block(&c, &b))
-        if (b.min_t <= end && b.max_t >= start)
-            vec_push(&ranges,
-                     (struct blob_range){x->samples->off + b.off, b.len, mem_alloc(b.len)});
-    bool ok = ranges.n == 0 || blob_read(part_blob(x->part), ranges.at, ranges.n, err);
-    VEC_EACH (r, &ranges) {
-        ok = ok && add_block(x, r, start, end, out, err);
-        free(r->buf);
+    while (next_block(&c, &b)) {
+        if (b.min_t > g->end || b.max_t < g->start)
+            continue;
+        vec_push(&f->ranges, (struct blob_range){.off = x->samples->off + b.off, .n = b.len});
+        vec_push(&f->owner, owner);
+        f->bytes += b.len;
     }
-    vec_fini(&ranges);
+}
+
+bool index_read(const struct index *x, const uint32_t *ids, size_t n, struct gather *const *out,
+                struct err *err)
+{
+    struct fetch f = {0};
+    for (size_t i = 0; i < n; i++)
+        plan_series(x, ids[i], (uint32_t)i, out[i], &f);
+    uint8_t *buf MEM_CLEANUP = mem_alloc(f.bytes + 1), *at = buf;
+    VEC_EACH (r, &f.ranges) {
+        r->buf = at;
+        at += r->n;
+    }
+    bool ok = f.ranges.n == 0 || blob_read(part_blob(x->part), f.ranges.at, f.ranges.n, err);
+    for (size_t i = 0; ok && i < f.ranges.n; i++)
+        ok = add_block(x, &f.ranges.at[i], out[f.owner.at[i]], err);
+    vec_fini(&f.ranges);
+    vec_fini(&f.owner);
     return ok;
 }
 

@@ -23,7 +23,7 @@ struct index_writer;
 /* Takes `w`, which gets its sections and is finished by index_writer_finish. */
 struct index_writer *index_writer_new(struct part_writer *w);
 /* Labels are larger than those before; samples rise in time, at least one. */
-void index_writer_series(struct index_writer *x, struct labels ls, const struct sample *at,
+void index_writer_series(struct index_writer *x, struct labels ls, const ts_ms *t, const double *v,
                          size_t n);
 void index_writer_metadata(struct index_writer *x, const struct metadata *m);
 /* Fills in what the writer knows (times, counts), finishes the part and frees all. */
@@ -49,8 +49,9 @@ bool index_labels(const struct index *x, uint32_t id, struct arena *a, struct la
                   struct err *err);
 /* True when it has a block in the range. */
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
-/* Appends its samples in the range. Reads them in one batch. */
-bool index_read(const struct index *x, uint32_t id, ts_ms start, ts_ms end, struct sample_list *out,
+/* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise. All of them are
+ * one batch of ranges. */
+bool index_read(const struct index *x, const uint32_t *ids, size_t n, struct gather *const *out,
                 struct err *err);
 /* Calls fn for all metadata; text in the index. */
 void index_metadata(const struct index *x, void (*fn)(void *arg, const struct metadata *m),

@@ -40,11 +40,10 @@ static void use(struct index *x)
         if (index_match(x, m, k, &a, &ids, &err))
             for (size_t i = 0; i < ids.n && i < 16; i++) {
                 struct labels ls;
-                struct sample_list l = {0};
+                struct gather g = gather_of(&a, INT64_MIN, INT64_MAX);
                 index_labels(x, ids.at[i], &a, &ls, &err);
                 index_overlaps(x, ids.at[i], 0, 1000);
-                index_read(x, ids.at[i], INT64_MIN, INT64_MAX, &l, &err);
-                free(l.at);
+                index_read(x, &ids.at[i], 1, &(struct gather *){&g}, &err);
             }
     matcher_fini(&m[0]);
     matcher_fini(&m[1]);

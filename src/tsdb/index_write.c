@@ -106,16 +106,11 @@ static void encode_aggregates(struct enc *e, const double *v, size_t n)
     enc_bytes(e, &sum, sizeof sum);
 }
 
-static void add_block(struct index_writer *x, const struct sample *at, size_t n)
+static void add_block(struct index_writer *x, const ts_ms *t, const double *v, size_t n)
 {
-    ts_ms t[INDEX_BLOCK_SAMPLES];
-    double v[INDEX_BLOCK_SAMPLES];
     struct enc e = {0};
-    for (size_t i = 0; i < n; i++) {
-        t[i] = at[i].t;
-        v[i] = at[i].v;
-        assert(i == 0 || t[i - 1] < t[i]);
-    }
+    for (size_t i = 1; i < n; i++)
+        assert(t[i - 1] < t[i]);
     enc_u32(&e, 0);
     encode_aggregates(&e, v, n);
     block_encode(&e, t, v, n);
@@ -129,7 +124,7 @@ static void add_block(struct index_writer *x, const struct sample *at, size_t n)
     x->max_t = t[n - 1] > x->max_t ? t[n - 1] : x->max_t;
 }
 
-void index_writer_series(struct index_writer *x, struct labels ls, const struct sample *at,
+void index_writer_series(struct index_writer *x, struct labels ls, const ts_ms *t, const double *v,
                          size_t n)
 {
     struct series_entry s = {.labels_at = x->labels.n,
@@ -144,7 +139,7 @@ void index_writer_series(struct index_writer *x, struct labels ls, const struct 
     size_t pieces = (n + INDEX_BLOCK_SAMPLES - 1) / INDEX_BLOCK_SAMPLES;
     for (size_t k = 0; k < pieces; k++) {
         size_t from = n * k / pieces, to = n * (k + 1) / pieces;
-        add_block(x, at + from, to - from);
+        add_block(x, t + from, v + from, to - from);
     }
     s.blocks_n = x->blocks.n - s.blocks_at;
     vec_push(&x->series, s);

@@ -28,7 +28,7 @@ struct merge {
     struct input in[MERGE_PARTS];
     struct index_writer *out;
     struct arena arena; /* labels of the series that the inputs stand at */
-    struct sample_list samples;
+    struct gather samples;
 };
 
 static bool fits(const struct tsdb *db, struct tpart *const *at)
@@ -94,20 +94,20 @@ static bool take_series(struct merge *m, struct labels ls, struct err *err)
     bool here[MERGE_PARTS];
     for (size_t i = 0; i < MERGE_PARTS; i++)
         here[i] = !is_at_end(&m->in[i]) && labels_cmp(m->in[i].labels, ls) == 0;
-    m->samples.n = 0;
+    m->samples = gather_of(&m->arena, INT64_MIN, INT64_MAX);
     for (size_t i = 0; i < MERGE_PARTS; i++) {
         struct input *in = &m->in[i];
         if (!here[i])
             continue;
-        if (!index_read(in->index->x, in->next, INT64_MIN, INT64_MAX, &m->samples, err)) {
+        if (!index_read(in->index->x, &in->next, 1, &(struct gather *){&m->samples}, err)) {
             in->p->no_merge = err->kind == ERR_CORRUPT;
             return false;
         }
         in->next++;
     }
-    samples_settle(&m->samples);
+    gather_settle(&m->samples);
     if (m->samples.n)
-        index_writer_series(m->out, ls, m->samples.at, m->samples.n);
+        index_writer_series(m->out, ls, m->samples.t, m->samples.v, m->samples.n);
     return true;
 }
 
@@ -227,7 +227,6 @@ bool db_merge(struct tsdb *db, bool *did, struct err *err)
     for (size_t i = 0; i < MERGE_PARTS; i++)
         index_ref_put(m.in[i].index);
     arena_fini(&m.arena);
-    vec_fini(&m.samples);
     return ok;
 }
 

@@ -229,39 +229,76 @@ static struct labels sel_labels(const struct selection *sel, size_t i)
     return sel->origins.at[sel->at[i].first].labels;
 }
 
-static bool read_origin(struct selection *sel, const struct origin *o, ts_ms start, ts_ms end,
-                        struct sample_list *out, struct err *err)
+/* A read is of about so many samples, were they ten seconds apart; whoever wants more asks again.
+ */
+enum { READ_SAMPLES = 1 << 15, READ_SERIES = 256, READ_APART_MS = 10000 };
+
+static size_t read_series_max(ts_ms start, ts_ms end)
 {
-    if (o->part == HEAD)
-        return capture_read(&sel->captures[o->id], start, end, out, err);
-    return index_read(sel->indexes[o->part]->x, o->id, start, end, out, err);
+    uint64_t span = end > start ? (uint64_t)end - (uint64_t)start : 0;
+    uint64_t n = READ_SAMPLES / (span / READ_APART_MS + 1);
+    return n < 1 ? 1 : n < READ_SERIES ? n : READ_SERIES;
 }
 
-static bool sel_read(struct selection *sel, size_t i, ts_ms start, ts_ms end, struct arena *a,
-                     struct columns *out, struct err *err)
+struct reading {
+    struct selection *sel;
+    size_t first, n;
+    struct gather *out; /* one per series */
+};
+
+/* What part i has of the series; one batch of ranges. */
+static bool read_part(const struct reading *r, uint32_t i, struct err *err)
 {
-    struct sample_list l = {0};
-    bool ok = true;
+    uint32_t ids[READ_SERIES];
+    struct gather *out[READ_SERIES];
+    size_t n = 0;
+    for (size_t k = 0; k < r->n; k++) {
+        const struct selected *s = &r->sel->at[r->first + k];
+        for (uint32_t o = s->first; o < s->first + s->n; o++)
+            if (r->sel->origins.at[o].part == i) {
+                ids[n] = r->sel->origins.at[o].id;
+                out[n++] = &r->out[k];
+            }
+    }
+    return n == 0 || index_read(r->sel->indexes[i]->x, ids, n, out, err);
+}
+
+static bool read_head(const struct reading *r, struct err *err)
+{
+    for (size_t k = 0; k < r->n; k++) {
+        const struct selected *s = &r->sel->at[r->first + k];
+        const struct origin *last = &r->sel->origins.at[s->first + s->n - 1];
+        if (last->part == HEAD && !capture_read(&r->sel->captures[last->id], &r->out[k], err))
+            return false;
+    }
+    return true;
+}
+
+static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start, ts_ms end,
+                     struct arena *a, struct columns *out, struct err *err)
+{
+    struct gather g[READ_SERIES];
+    uint64_t samples = 0;
     ts_ms oldest = db_oldest(sel->db);
     if (start < oldest)
         start = oldest;
-    for (uint32_t k = 0; k < sel->at[i].n && ok; k++)
-        ok = read_origin(sel, &sel->origins.at[sel->at[i].first + k], start, end, &l, err);
-    if (ok) {
-        samples_settle(&l);
-        ok = check_budget(sel, l.n, err);
+    size_t asked = read_series_max(start, end);
+    asked = *n < asked ? *n : asked;
+    for (size_t i = 0; i < asked; i++)
+        g[i] = gather_of(a, start, end);
+    struct reading r = {sel, first, asked, g};
+    for (uint32_t i = 0; i < sel->parts->n; i++)
+        if (sel->indexes[i] && !read_part(&r, i, err))
+            return false;
+    if (!read_head(&r, err))
+        return false;
+    for (size_t i = 0; i < asked; i++) {
+        gather_settle(&g[i]);
+        out[i] = (struct columns){.n = g[i].n, .t = g[i].t, .v = g[i].v};
+        samples += g[i].n;
     }
-    if (ok) {
-        ts_ms *t = arena_alloc(a, l.n * sizeof *t);
-        double *v = arena_alloc(a, l.n * sizeof *v);
-        for (size_t k = 0; k < l.n; k++) {
-            t[k] = l.at[k].t;
-            v[k] = l.at[k].v;
-        }
-        *out = (struct columns){.n = l.n, .t = t, .v = v};
-    }
-    vec_fini(&l);
-    return ok;
+    *n = asked;
+    return check_budget(sel, samples, err);
 }
 
 /* ---- names and values ---- */

@@ -264,7 +264,7 @@ static void compare_query(struct model *m, struct source *s, struct rng *r, ts_m
         struct labels ls = s->ops->labels(sel, i);
         if (i > 0)
             assert_true(labels_cmp(s->ops->labels(sel, i - 1), ls) < 0);
-        if (!s->ops->read(sel, i, h.start, h.end, &a, &c, &err))
+        if (!source_read(s->ops, sel, i, h.start, h.end, &a, &c, &err))
             fail_msg("read: %s", err.msg);
         compare_samples(&m->samples[series_index(m, ls)], h.start, h.end, c);
         for (size_t k = 0; k < n; k++)
@@ -313,7 +313,7 @@ struct columns read_series(struct source *s, struct labels ls, struct arena *a)
         fail_msg("select: %s", err.msg);
     for (size_t i = 0; i < s->ops->size(sel); i++)
         if (labels_eq(s->ops->labels(sel, i), ls) &&
-            !s->ops->read(sel, i, INT64_MIN, INT64_MAX, a, &c, &err))
+            !source_read(s->ops, sel, i, INT64_MIN, INT64_MAX, a, &c, &err))
             fail_msg("read: %s", err.msg);
     s->ops->release(sel);
     for (size_t i = 0; i < ls.n; i++)

@@ -108,7 +108,7 @@ static void look(struct shared *s, int writer)
         abort();
     for (size_t i = 0; i < n; i++) {
         struct columns c;
-        if (!src->ops->read(sel, i, 0, INT64_MAX, &a, &c, &err))
+        if (!source_read(src->ops, sel, i, 0, INT64_MAX, &a, &c, &err))
             abort();
         if (i == 0)
             length = c.n;

@@ -340,9 +340,9 @@ static void test_limits_of_a_query(void **state)
     struct source *src = tsdb_source(s.db);
     struct selection *sel = src->ops->select(src, NULL, 0, &h, &b, &err);
     assert_int_equal(src->ops->size(sel), 4);
-    assert_true(src->ops->read(sel, 0, 0, INT64_MAX, &s.arena, &c, &err));
-    assert_true(src->ops->read(sel, 1, 0, INT64_MAX, &s.arena, &c, &err));
-    assert_false(src->ops->read(sel, 2, 0, INT64_MAX, &s.arena, &c, &err));
+    assert_true(source_read(src->ops, sel, 0, 0, INT64_MAX, &s.arena, &c, &err));
+    assert_true(source_read(src->ops, sel, 1, 0, INT64_MAX, &s.arena, &c, &err));
+    assert_false(source_read(src->ops, sel, 2, 0, INT64_MAX, &s.arena, &c, &err));
     assert_int_equal(err.kind, ERR_LIMIT);
     src->ops->release(sel);
     atomic_store(&b.canceled, true);

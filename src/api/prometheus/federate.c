@@ -68,7 +68,7 @@ static bool add_selection(struct federation *f, struct selection *sel, const str
         row.name = labels_metric_name(row.labels);
         arena_reset(&scratch);
         pool_yield();
-        ok = ops->read(sel, i, h->start, h->end, &scratch, &c, err);
+        ok = source_read(ops, sel, i, h->start, h->end, &scratch, &c, err);
         if (!ok || !c.n || !row.name.n || is_stale_nan(c.v[c.n - 1]))
             continue;
         row.t = c.t[c.n - 1];

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The samples of one series while they are brought together, from the head and from parts, as
+ * columns in an arena: blocks are decoded right behind what is there, so what one block holds is
+ * never copied. Whoever adds, adds older things first where it can; gather_settle puts the rest in
+ * order.
+ *
+ * Owned by one thread, like its arena.
+ */
+#ifndef TSDB_GATHER_H
+#define TSDB_GATHER_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct gather {
+    struct arena *arena;
+    ts_ms start, end; /* what is wanted, both inclusive */
+    ts_ms *t;
+    double *v;
+    size_t n, cap;
+};
+
+/* Empty, for samples with start <= t <= end. */
+static inline struct gather gather_of(struct arena *a, ts_ms start, ts_ms end)
+{
+    return (struct gather){.arena = a, .start = start, .end = end};
+}
+/* Forgets the samples and keeps their memory. */
+static inline void gather_clear(struct gather *g)
+{
+    g->n = 0;
+}
+/* Makes room for `extra` more behind the last: they are written to t + n and v + n. */
+void gather_room(struct gather *g, size_t extra);
+/* Counts the `extra` samples that were written there, in rising order of time, as far as they are
+ * wanted. */
+void gather_keep(struct gather *g, size_t extra);
+/* One sample, if it is wanted. */
+void gather_put(struct gather *g, ts_ms t, double v);
+/* Decodes a block (block.h) and keeps what is wanted of it. */
+bool gather_block(struct gather *g, bytes block, struct err *err);
+/* Sorts by time; of equal times the first that was added stays. */
+void gather_settle(struct gather *g);
+
+#endif
