@@ -100,26 +100,26 @@ struct totals {
     ts_ms min_t, max_t;
 };
 
-static void check_samples(struct verify *v, const struct sample_list *l, const char *series,
+static void check_samples(struct verify *v, const struct gather *g, const char *series,
                           struct totals *t)
 {
-    for (size_t i = 1; i < l->n; i++) {
-        if (l->at[i - 1].t < l->at[i].t)
+    for (size_t i = 1; i < g->n; i++) {
+        if (g->t[i - 1] < g->t[i])
             continue;
-        find(v, 0, "%s: time %" PRId64 " does not come after %" PRId64, series, l->at[i].t,
-             l->at[i - 1].t);
+        find(v, 0, "%s: time %" PRId64 " does not come after %" PRId64, series, g->t[i],
+             g->t[i - 1]);
         break;
     }
-    if (!l->n)
+    if (!g->n)
         return;
-    t->samples += l->n;
-    t->min_t = l->at[0].t < t->min_t ? l->at[0].t : t->min_t;
-    t->max_t = l->at[l->n - 1].t > t->max_t ? l->at[l->n - 1].t : t->max_t;
+    t->samples += g->n;
+    t->min_t = g->t[0] < t->min_t ? g->t[0] : t->min_t;
+    t->max_t = g->t[g->n - 1] > t->max_t ? g->t[g->n - 1] : t->max_t;
 }
 
 /* False: nothing that comes later can be trusted. */
 static bool check_series(struct verify *v, const struct index *x, uint32_t id,
-                         struct strbuf *before, struct sample_list *samples, struct totals *t)
+                         struct strbuf *before, struct totals *t)
 {
     struct err err = {0};
     struct labels ls;
@@ -129,9 +129,9 @@ static bool check_series(struct verify *v, const struct index *x, uint32_t id,
         return false;
     }
     labels_format(ls, &name);
-    samples->n = 0;
-    if (index_read(x, id, INT64_MIN, INT64_MAX, samples, &err))
-        check_samples(v, samples, name.p, t);
+    struct gather g = gather_of(&v->arena, INT64_MIN, INT64_MAX);
+    if (index_read(x, &id, 1, &(struct gather *){&g}, &err))
+        check_samples(v, &g, name.p, t);
     else
         find(v, 0, "%s: %s", name.p, err.msg);
     if (id > 0 && strcmp(name.p, before->p) == 0)
@@ -157,7 +157,6 @@ static void check_totals(struct verify *v, const struct part_info *info, const s
 static void check_index(struct verify *v, struct part *p)
 {
     struct err err = {0};
-    struct sample_list samples = {0};
     struct strbuf before STRBUF_CLEANUP = {0};
     struct totals t = {.min_t = INT64_MAX, .max_t = INT64_MIN};
     uint64_t findings = v->out->findings;
@@ -168,7 +167,7 @@ static void check_index(struct verify *v, struct part *p)
     }
     size_t n = index_series_n(x);
     for (size_t i = 0; i < n; i++) {
-        if (!check_series(v, x, (uint32_t)i, &before, &samples, &t))
+        if (!check_series(v, x, (uint32_t)i, &before, &t))
             break;
         arena_reset(&v->arena);
     }
@@ -176,7 +175,6 @@ static void check_index(struct verify *v, struct part *p)
         check_totals(v, part_info(p), &t, n);
     v->out->series += n;
     v->out->samples += t.samples;
-    vec_fini(&samples);
     index_free(x);
 }
 
