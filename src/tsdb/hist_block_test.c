@@ -231,7 +231,7 @@ static void test_sizes(void **s)
     }
     size_t size = round_trip(t, h, N, &taken);
     assert_int_equal(taken, N);
-    print_message("%zu bytes, %.1f a histogram of %.1f buckets, %.2f bits a bucket\n", size,
+    print_message("# %zu bytes, %.1f a histogram of %.1f buckets, %.2f bits a bucket\n", size,
                   (double)size / N, (double)buckets / N, 8.0 * (double)size / (double)buckets);
     assert_true(size < buckets * 6 / 8);
 }
