@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +51,17 @@ bool file_read(const char *path, size_t max, struct arena *a, str *out, struct e
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+bool file_real(const char *path, struct arena *a, str *out, struct err *err)
+{
+    char *real = realpath(path, NULL);
+    if (!real)
+        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot open %s: %s", path,
+                       strerror(errno));
+    *out = arena_dup(a, str_from_z(real));
+    free(real);
+    return true;
 }
 
 bool file_glob(const char *pattern, size_t max, struct arena *a, str **out, size_t *n,

@@ -14,6 +14,8 @@
  * file ERR_NOT_FOUND, anything that is no regular file or cannot be read ERR_IO. */
 bool file_read(const char *path, size_t max, struct arena *a, str *out, struct err *err);
 bool file_exists(const char *path);
+/* The absolute path without links, in the arena. ERR_NOT_FOUND when there is nothing. */
+bool file_real(const char *path, struct arena *a, str *out, struct err *err);
 /* Paths that match the pattern (* ? [..] in the last part), sorted, at most `max`; none is no
  * error. More than `max` is ERR_LIMIT. */
 bool file_glob(const char *pattern, size_t max, struct arena *a, str **out, size_t *n,
