@@ -197,9 +197,9 @@ static bool write_merged(struct dump *d, const struct metric *m, struct cursor *
     while (ok && (c = smallest(d, at, n))) {
         struct columns cols;
         struct labels ls = labels_dup(&a, labels_at(d, c));
-        ok =
-            d->source->ops->read(c->sel, c->at, d->filter->start, d->filter->end, &a, &cols, err) &&
-            write_series(d, m, ls, &cols, err);
+        ok = source_read(d->source->ops, c->sel, c->at, d->filter->start, d->filter->end, &a, &cols,
+                         err) &&
+             write_series(d, m, ls, &cols, err);
         for (size_t i = 0; i < n; i++)
             at[i].at += at[i].at < at[i].n && labels_eq(labels_at(d, &at[i]), ls);
         arena_reset(&a);
