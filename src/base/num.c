@@ -130,35 +130,91 @@ static size_t layout_exponent(const struct digits *d, char *out)
     return (size_t)(p - out);
 }
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+/* The digits of `u`, right-aligned before `end`, at least `min` of them; where they begin. */
+static char *digits_before(char *end, uint64_t u, int min)
+{
+    char *p = end;
+    for (; u >= 100; u /= 100)
+        p = memcpy(p - 2, pairs + u % 100 * 2, 2);
+    if (u >= 10)
+        p = memcpy(p - 2, pairs + u * 2, 2);
+    else
+        *--p = (char)('0' + u);
+    while (end - p < min)
+        *--p = '0';
+    return p;
+}
+
+size_t u64_format(uint64_t v, char out[U64_TEXT_MAX])
+{
+    char tmp[U64_TEXT_MAX], *end = tmp + sizeof tmp, *p = digits_before(end, v, 1);
+    memcpy(out, p, (size_t)(end - p));
+    out[end - p] = 0;
+    return (size_t)(end - p);
+}
+
 /* Whole numbers are most of what is printed: no conversion by the library for them. */
 static bool format_small_integer(double v, double limit, char *out, size_t *n)
 {
     if (!(v > -limit && v < limit) || v != (double)(int64_t)v || (v == 0 && signbit(v)))
         return false;
-    char tmp[24];
-    int i = 0;
     int64_t whole = (int64_t)v;
-    uint64_t u = whole < 0 ? (uint64_t)-whole : (uint64_t)whole;
-    do
-        tmp[i++] = (char)('0' + u % 10);
-    while (u /= 10);
-    char *p = out;
-    if (whole < 0)
-        *p++ = '-';
-    while (i)
-        *p++ = tmp[--i];
-    *p = 0;
-    *n = (size_t)(p - out);
+    bool negative = whole < 0;
+    *out = '-';
+    *n = negative + u64_format(negative ? (uint64_t)-whole : (uint64_t)whole, out + negative);
     return true;
+}
+
+/*
+ * Nearly all the others are decimals of a few places. A decimal of up to 15 digits is the only one
+ * of up to 15 digits near its double, so the first that gives the double back is the shortest text.
+ * m / 10^k is that decimal's double: both are exact, and a division rounds once.
+ */
+static bool format_short_decimal(double v, char *out, size_t *n)
+{
+    static const double powers[] = {1, 10, 100, 1000, 10000};
+    enum { PLACES_MAX = sizeof powers / sizeof *powers - 1 };
+    double size = fabs(v);
+    for (int k = 1; size > 0 && k <= PLACES_MAX; k++) {
+        double x = size * powers[k] + 0.5;
+        if (!(x < 1e15))
+            return false;
+        uint64_t m = (uint64_t)x;
+        if ((double)m / powers[k] != size)
+            continue;
+        char tmp[U64_TEXT_MAX], *end = tmp + sizeof tmp, *p = digits_before(end, m, k + 1);
+        size_t whole = (size_t)(end - p) - (size_t)k;
+        bool negative = v < 0;
+        *out = '-';
+        memcpy(out + negative, p, whole);
+        out[negative + whole] = '.';
+        memcpy(out + negative + whole + 1, p + whole, (size_t)k);
+        *n = negative + whole + 1 + (size_t)k;
+        out[*n] = 0;
+        return true;
+    }
+    return false;
 }
 
 size_t f64_format(double v, char out[F64_TEXT_MAX])
 {
     size_t n;
+    double size = fabs(v);
     if (!isfinite(v))
         return format_special(v, out);
-    if (format_small_integer(v, 1e15, out, &n))
+    if (format_small_integer(v, 1e15, out, &n) || format_short_decimal(v, out, &n))
         return n;
+    /* Where the library lays digits out as we do. */
+    if (size >= 1e-4 && size < 1e15) {
+        n = num_std_fixed(v, out, F64_TEXT_MAX - 1);
+        out[n] = 0;
+        return n;
+    }
     struct digits d = digits_of(v);
     return layout_fixed(&d, out);
 }

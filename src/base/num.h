@@ -26,6 +26,9 @@ size_t f64_format_g(double v, char out[F64_TEXT_MAX]);
 /* As Go's FormatFloat(v, 'e', -1, 64): 1e+00. */
 size_t f64_format_e(double v, char out[F64_TEXT_MAX]);
 
+enum { U64_TEXT_MAX = 24 };
+size_t u64_format(uint64_t v, char out[U64_TEXT_MAX]);
+
 /* The whole of `s` as a decimal integer; false when it is none or out of range. */
 bool i64_parse(str s, int64_t *out);
 bool u64_parse(str s, uint64_t *out);

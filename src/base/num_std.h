@@ -15,6 +15,8 @@ enum num_status { NUM_OK, NUM_BAD, NUM_RANGE };
 enum num_status num_std_parse(const char *p, size_t n, int hex, double *out);
 /* Shortest scientific text of a finite value: "1.5e-07"; returns its length. */
 size_t num_std_shortest(double v, char *out, size_t cap);
+/* The same without exponent; the shortest text only where size is below 2^53. */
+size_t num_std_fixed(double v, char *out, size_t cap);
 
 #ifdef __cplusplus
 }

@@ -61,6 +61,34 @@ static void reads_back_what_it_wrote(void **state)
     }
 }
 
+/* The first of %.0e, %.1e, ... that reads back has the shortest digits, by another road. */
+static void assert_shortest(double v)
+{
+    char text[F64_TEXT_MAX], slow[F64_TEXT_MAX], fixed[F64_TEXT_MAX];
+    int digits = 0;
+    do
+        snprintf(slow, sizeof slow, "%.*e", digits, v);
+    while (strtod(slow, NULL) != v && ++digits < 17);
+    int exponent = (int)strtol(strchr(slow, 'e') + 1, NULL, 10);
+    snprintf(fixed, sizeof fixed, "%.*f", digits > exponent ? digits - exponent : 0,
+             strtod(slow, NULL));
+    assert_str(str_of(text, f64_format(v, text)), str_from_z(fixed));
+}
+
+static void writes_shortest_decimals(void **state)
+{
+    uint64_t bits = 88172645463325252ULL;
+    for (int i = 0; i < 20000; i++) {
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        double powers[] = {1, 10, 100, 1000, 1e4, 1e5, 1e9}, sign = bits & 64 ? -1 : 1;
+        double decimal = (double)(bits >> (14 + bits % 50)) / powers[(bits >> 8) % 7];
+        if (decimal >= 1e-4 && decimal < 1e15)
+            assert_shortest(sign * decimal);
+    }
+}
+
 static void parses_floats_as_go(void **state)
 {
     static const struct {
@@ -152,10 +180,10 @@ static void parses_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats_floats_as_go), cmocka_unit_test(reads_back_what_it_wrote),
-        cmocka_unit_test(parses_floats_as_go),  cmocka_unit_test(parses_integers),
-        cmocka_unit_test(reads_hex_digits),     cmocka_unit_test(parses_durations),
-        cmocka_unit_test(parses_sizes),
+        cmocka_unit_test(formats_floats_as_go),     cmocka_unit_test(reads_back_what_it_wrote),
+        cmocka_unit_test(writes_shortest_decimals), cmocka_unit_test(parses_floats_as_go),
+        cmocka_unit_test(parses_integers),          cmocka_unit_test(reads_hex_digits),
+        cmocka_unit_test(parses_durations),         cmocka_unit_test(parses_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

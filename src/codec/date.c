@@ -230,10 +230,17 @@ size_t date_format_ms(ts_ms t, char out[DATE_TEXT_MAX])
 
 size_t date_format_seconds(ts_ms t, char out[DATE_TEXT_MAX])
 {
-    uint64_t abs = t < 0 ? -(uint64_t)t : (uint64_t)t;
-    int n =
-        snprintf(out, DATE_TEXT_MAX, "%s%llu", t < 0 ? "-" : "", (unsigned long long)(abs / 1000));
-    if (abs % 1000)
-        n += snprintf(out + n, DATE_TEXT_MAX - (size_t)n, ".%03u", (unsigned int)(abs % 1000));
-    return (size_t)n;
+    uint64_t size = t < 0 ? -(uint64_t)t : (uint64_t)t;
+    unsigned ms = (unsigned)(size % 1000);
+    size_t n = t < 0;
+    out[0] = '-';
+    n += u64_format(size / 1000, out + n);
+    if (ms) {
+        out[n++] = '.';
+        out[n++] = (char)('0' + ms / 100);
+        out[n++] = (char)('0' + ms / 10 % 10);
+        out[n++] = (char)('0' + ms % 10);
+        out[n] = 0;
+    }
+    return n;
 }

@@ -37,6 +37,16 @@ static inline size_t json_plain(const char *p, size_t n)
         if (mask)
             return i + (size_t)__builtin_ctz(mask);
     }
+    if (n - i >= 8) {
+        __m128i v = _mm_loadl_epi64((const __m128i *)(const void *)(p + i));
+        __m128i stop =
+            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
+                         _mm_cmplt_epi8(v, space));
+        unsigned int mask = (unsigned int)_mm_movemask_epi8(stop) & 0xff;
+        if (mask)
+            return i + (size_t)__builtin_ctz(mask);
+        i += 8;
+    }
     return i + json_plain_scalar(p + i, n - i);
 }
 #else

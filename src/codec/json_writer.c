@@ -109,8 +109,25 @@ static void quote_piece(str s, struct strbuf *out)
     out->n = (size_t)(to - out->p);
 }
 
+/* Nearly every string is short and plain: one reservation and one copy. */
+static bool quote_plain(str s, struct strbuf *out)
+{
+    if (s.n > PIECE || json_plain(s.p, s.n) < s.n)
+        return false;
+    char *to = strbuf_reserve(out, s.n + 2);
+    *to++ = '"';
+    if (s.n)
+        to = put_bytes(s.p, s.n, to);
+    *to++ = '"';
+    *to = 0;
+    out->n += s.n + 2;
+    return true;
+}
+
 void json_quote(str s, struct strbuf *out)
 {
+    if (quote_plain(s, out))
+        return;
     strbuf_addc(out, '"');
     while (s.n > PIECE) {
         /* Not in the middle of a character. */
@@ -142,14 +159,17 @@ void json_put_str(struct json_writer *w, str s)
 
 void json_put_i64(struct json_writer *w, int64_t v)
 {
+    char text[U64_TEXT_MAX + 1] = "-";
     before_value(w);
-    strbuf_addf(w->out, "%lld", (long long)v);
+    size_t n = v < 0 ? 1 + u64_format(-(uint64_t)v, text + 1) : u64_format((uint64_t)v, text);
+    strbuf_add(w->out, str_of(text, n));
 }
 
 void json_put_u64(struct json_writer *w, uint64_t v)
 {
+    char text[U64_TEXT_MAX];
     before_value(w);
-    strbuf_addf(w->out, "%llu", (unsigned long long)v);
+    strbuf_add(w->out, str_of(text, u64_format(v, text)));
 }
 
 void json_put_f64(struct json_writer *w, double v)
