@@ -112,7 +112,7 @@ static bool write_series(struct tsdb *db, struct index_writer *x, const series_l
     return ok;
 }
 
-static void write_metadata(struct tsdb *db, struct index_writer *x)
+void db_write_metadata(struct tsdb *db, struct index_writer *x)
 {
     pthread_mutex_lock(&db->metadata.lock);
     for (size_t i = 0; i < db->metadata.map.n; i++)
@@ -135,7 +135,7 @@ static bool write_part(struct tsdb *db, const series_list *list, uint64_t *id, s
         index_writer_abort(x);
         return false;
     }
-    write_metadata(db, x);
+    db_write_metadata(db, x);
     return index_writer_finish(x, &info, &size, err);
 }
 

@@ -83,6 +83,9 @@ struct tsdb {
     _Atomic int64_t newest; /* largest time ever stored; INT64_MIN: none */
 };
 
+/* Times beyond this are nonsense, and leave room for arithmetic: about 142,000 years. */
+#define TSDB_TIME_MAX (1LL << 52)
+
 static inline struct tsdb *db_of_sink(struct sink *s)
 {
     return (struct tsdb *)s;
@@ -129,6 +132,8 @@ void replay_end(struct replay *r);
 /* ---- flush.c, merge.c ---- */
 /* Under `work`. `gc`: series that were silent for two flushes leave the head. */
 bool db_flush(struct tsdb *db, bool gc, struct err *err);
+/* All that is known goes to the part. */
+void db_write_metadata(struct tsdb *db, struct index_writer *x);
 /* One merge if one is due: *did. Under `work`. */
 bool db_merge(struct tsdb *db, bool *did, struct err *err);
 bool db_retain(struct tsdb *db, bool *did, struct err *err);

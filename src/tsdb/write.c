@@ -17,9 +17,6 @@
 #include "tsdb/record.h"
 #include "tsdb/tsdb_int.h"
 
-/* Times beyond this are nonsense, and leave room for arithmetic: about 142,000 years. */
-#define TIME_MAX (1LL << 52)
-
 struct pending {
     struct tsdb *db;
     struct batch *b;
@@ -88,7 +85,7 @@ static void drop_out_of_bounds(struct pending *p)
         struct batch_series *s = &b->series[i];
         uint32_t n = 0;
         for (uint32_t k = s->first; k < s->first + s->n; k++) {
-            if (b->t[k] < oldest || b->t[k] > TIME_MAX || b->t[k] < -TIME_MAX)
+            if (b->t[k] < oldest || b->t[k] > TSDB_TIME_MAX || b->t[k] < -TSDB_TIME_MAX)
                 continue;
             b->t[s->first + n] = b->t[k];
             b->v[s->first + n++] = b->v[k];
