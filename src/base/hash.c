@@ -16,6 +16,15 @@ uint64_t hash_bytes(const void *p, size_t n)
     return XXH3_64bits(p, n);
 }
 
+/* Short inputs are mixed with the seed, long ones with the secret: making a secret of a seed anew
+ * for each long input is what the library would do otherwise. */
+struct hash128 hash128_bytes(const void *p, size_t n, const struct hash_secret *secret)
+{
+    XXH128_hash_t h =
+        XXH3_128bits_withSecretandSeed(p, n, secret->bytes, sizeof secret->bytes, secret->seed);
+    return (struct hash128){h.low64, h.high64};
+}
+
 uint64_t hash_mix(uint64_t h, uint64_t v)
 {
     h ^= v + 0x9e3779b97f4a7c15ULL + (h << 6) + (h >> 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Hash for tables (XXH3, 64 bit) and checksum for files (CRC32C, hardware when the CPU has it). */
+/* Hashes for tables (XXH3) and checksum for files (CRC32C, hardware when the CPU has it). */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -12,6 +12,17 @@ static inline uint64_t hash_str(str s)
 }
 /* Mixes a second value into a hash. */
 uint64_t hash_mix(uint64_t h, uint64_t v);
+
+/* A hash of 128 bits under a secret: who does not know the secret cannot look for two inputs that
+ * share a hash, so equal hashes may stand for equal bytes. */
+struct hash128 {
+    uint64_t lo, hi;
+};
+struct hash_secret {
+    uint8_t bytes[192]; /* random */
+    uint64_t seed;      /* random */
+};
+struct hash128 hash128_bytes(const void *p, size_t n, const struct hash_secret *secret);
 
 /* CRC32C (Castagnoli, reflected, as in RFC 3720) of the bytes, continuing from `crc` (0 to begin).
  */

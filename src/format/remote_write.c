@@ -4,12 +4,14 @@
  * 4: Histogram}, Label{1: name, 2: value}, Sample{1: double value, 2: int64 ms}, MetricMetadata{1:
  * type, 2: family, 4: help, 5: unit}.
  *
- * One pass over the top level counts the series; then each is read into a scratch array of labels,
- * checked, sorted if need be, hashed and copied. Unknown fields are skipped, groups are refused.
+ * One pass over the top level counts the series; the second reads their samples and hashes the
+ * bytes of their labels, which senders repeat as they are. Labels are read, checked and sorted when
+ * the store asks for them. Unknown fields are skipped, groups are refused.
  */
 #include "format/remote_write.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "sys/self.h"
 
@@ -96,26 +98,40 @@ static inline bool next_field(bytes *in, struct field *f)
     return false;
 }
 
+/* Where a series stands in the body, for whoever needs its labels. */
+struct place {
+    const uint8_t *p;
+    uint32_t n;
+    uint32_t number; /* in the request, for messages */
+};
+
+/* Makes the labels of series that the store does not know by their bytes. In the batch's arena. */
+struct remote_labels {
+    struct labeller labeller; /* first: cast back */
+    struct remote_write_limits limits;
+    struct place *places; /* one for each series of the batch */
+    struct label *scratch;
+};
+
 struct reader {
     const struct remote_write_limits *limits;
     struct batch *b;
     struct remote_write_skipped *skipped;
-    struct label *scratch; /* labels_max of them */
+    struct remote_labels *labels;
     size_t samples_cap;
-    size_t series_seen; /* for messages: which one, from 0 */
+    uint32_t series_seen; /* for messages: which one, from 0 */
     struct err *err;
 };
 
-static bool broken(struct reader *r, const char *what)
+static bool broken(uint32_t number, const char *what, struct err *err)
 {
-    return err_set(r->err, ERR_INVALID, "remote write: malformed %s at series %zu", what,
-                   r->series_seen);
+    return err_set(err, ERR_INVALID, "remote write: malformed %s at series %" PRIu32, what, number);
 }
 
-static bool over(struct reader *r, const char *what, size_t limit)
+static bool over(uint32_t number, const char *what, size_t limit, struct err *err)
 {
-    return err_set(r->err, ERR_LIMIT, "remote write: series %zu: more than %zu %s allow",
-                   r->series_seen, limit, what);
+    return err_set(err, ERR_LIMIT, "remote write: series %" PRIu32 ": more than %zu %s allow",
+                   number, limit, what);
 }
 
 static bool count_top(struct reader *r, bytes body, size_t *series_n, size_t *metadata_n)
@@ -158,17 +174,17 @@ static bool read_label_usual(bytes in, struct label *out)
     return true;
 }
 
-static bool read_label_any(struct reader *r, bytes in, struct label *out)
+static bool read_label_any(uint32_t number, bytes in, struct label *out, struct err *err)
 {
     struct field f;
     *out = (struct label){STR(""), STR("")};
     while (in.n) {
         if (!next_field(&in, &f))
-            return broken(r, "label");
+            return broken(number, "label", err);
         if (f.number > 2)
             continue;
         if (f.wire != WIRE_BYTES)
-            return broken(r, "label");
+            return broken(number, "label", err);
         *(f.number == 1 ? &out->name : &out->value) = str_from_bytes(f.b);
     }
     return true;
@@ -186,22 +202,23 @@ static bool is_ascii(bytes in)
     return !(all & 0x8080808080808080ULL);
 }
 
-static bool read_label(struct reader *r, bytes in, struct label *out)
+static bool read_label(const struct remote_labels *l, uint32_t number, bytes in, struct label *out,
+                       struct err *err)
 {
-    if (!read_label_usual(in, out) && !read_label_any(r, in, out))
+    if (!read_label_usual(in, out) && !read_label_any(number, in, out, err))
         return false;
     if (out->name.n == 0)
-        return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label has no name",
-                       r->series_seen);
+        return err_set(err, ERR_INVALID, "remote write: series %" PRIu32 ": a label has no name",
+                       number);
     if (!is_ascii(in) && !(str_utf8_valid(out->name) && str_utf8_valid(out->value)))
-        return err_set(r->err, ERR_INVALID, "remote write: series %zu: a label is not UTF-8",
-                       r->series_seen);
-    if (out->name.n > r->limits->label_name_bytes_max)
-        return over(r, "bytes of a label name label_name_bytes_max",
-                    r->limits->label_name_bytes_max);
-    if (out->value.n > r->limits->label_value_bytes_max)
-        return over(r, "bytes of a label value label_value_bytes_max",
-                    r->limits->label_value_bytes_max);
+        return err_set(err, ERR_INVALID, "remote write: series %" PRIu32 ": a label is not UTF-8",
+                       number);
+    if (out->name.n > l->limits.label_name_bytes_max)
+        return over(number, "bytes of a label name label_name_bytes_max",
+                    l->limits.label_name_bytes_max, err);
+    if (out->value.n > l->limits.label_value_bytes_max)
+        return over(number, "bytes of a label value label_value_bytes_max",
+                    l->limits.label_value_bytes_max, err);
     return true;
 }
 
@@ -220,22 +237,42 @@ static void grow_samples(struct reader *r)
     r->samples_cap = cap;
 }
 
-static bool read_sample(struct reader *r, bytes in)
+/* A sample as senders write it: value, then time, nothing else. */
+static inline bool read_sample_usual(bytes in, uint64_t *value, uint64_t *t)
+{
+    if (in.n < 11 || in.p[0] != 0x09 || in.p[9] != 0x10)
+        return false;
+    memcpy(value, in.p + 1, 8);
+    in.p += 10;
+    in.n -= 10;
+    return read_varint(&in, t) && in.n == 0;
+}
+
+static bool read_sample_any(struct reader *r, bytes in, uint64_t *value, uint64_t *t)
 {
     struct field f;
-    uint64_t value = 0, t = 0;
+    *value = *t = 0;
     while (in.n) {
         if (!next_field(&in, &f))
-            return broken(r, "sample");
+            return broken(r->series_seen, "sample", r->err);
         if (f.number > 2)
             continue;
         if (f.wire != (f.number == 1 ? WIRE_FIXED64 : WIRE_VARINT))
-            return broken(r, "sample");
-        *(f.number == 1 ? &value : &t) = f.v;
+            return broken(r->series_seen, "sample", r->err);
+        *(f.number == 1 ? value : t) = f.v;
     }
+    return true;
+}
+
+static bool read_sample(struct reader *r, bytes in)
+{
+    uint64_t value, t;
+    if (!read_sample_usual(in, &value, &t) && !read_sample_any(r, in, &value, &t))
+        return false;
     struct batch *b = r->b;
     if (b->samples_n >= r->limits->samples_max)
-        return over(r, "samples in one request samples_max", r->limits->samples_max);
+        return over(r->series_seen, "samples in one request samples_max", r->limits->samples_max,
+                    r->err);
     if (b->samples_n == r->samples_cap)
         grow_samples(r);
     b->t[b->samples_n] = (ts_ms)t;
@@ -251,7 +288,7 @@ static bool in_order(str a, str b)
 }
 
 /* Sorts labels that came unsorted, refuses a name given twice. */
-static bool sort_labels(struct reader *r, struct label *at, size_t n)
+static bool sort_labels(uint32_t number, struct label *at, size_t n, struct err *err)
 {
     size_t i = 1;
     while (i < n && in_order(at[i - 1].name, at[i].name))
@@ -261,17 +298,17 @@ static bool sort_labels(struct reader *r, struct label *at, size_t n)
     label_sort(at, n);
     for (i = 1; i < n; i++) {
         if (str_eq(at[i].name, at[i - 1].name))
-            return err_set(r->err, ERR_INVALID,
-                           "remote write: series %zu: label \"%.*s\" is given twice",
-                           r->series_seen, STR_ARG(at[i].name));
+            return err_set(err, ERR_INVALID,
+                           "remote write: series %" PRIu32 ": label \"%.*s\" is given twice",
+                           number, STR_ARG(at[i].name));
     }
     return true;
 }
 
 /* Sorts the labels, drops empty values, and checks that there is a name. */
-static bool settle(struct reader *r, struct label *at, size_t *n)
+static bool settle(uint32_t number, struct label *at, size_t *n, struct err *err)
 {
-    if (!sort_labels(r, at, *n))
+    if (!sort_labels(number, at, *n, err))
         return false;
     bool named = false;
     size_t kept = 0;
@@ -283,21 +320,70 @@ static bool settle(struct reader *r, struct label *at, size_t *n)
     }
     *n = kept;
     return named ? true
-                 : err_set(r->err, ERR_INVALID, "remote write: series %zu: no metric name",
-                           r->series_seen);
+                 : err_set(err, ERR_INVALID, "remote write: series %" PRIu32 ": no metric name",
+                           number);
 }
 
-static bool read_series_field(struct reader *r, const struct field *f, size_t *labels_n)
+/* All labels of the series, wherever they stand in it, settled, in the batch's arena. */
+static bool read_labels(const struct remote_labels *l, const struct place *at, struct arena *a,
+                        struct labels *out, struct err *err)
+{
+    bytes in = bytes_of(at->p, at->n);
+    struct field f;
+    size_t n = 0;
+    while (in.n) {
+        if (!next_field(&in, &f))
+            return broken(at->number, "series", err);
+        if (f.number != 1)
+            continue;
+        if (n >= l->limits.labels_max)
+            return over(at->number, "labels labels_max", l->limits.labels_max, err);
+        if (f.wire != WIRE_BYTES || !read_label(l, at->number, f.b, &l->scratch[n++], err))
+            return f.wire == WIRE_BYTES ? false : broken(at->number, "series", err);
+    }
+    if (!settle(at->number, l->scratch, &n, err))
+        return false;
+    struct label *copy = arena_alloc(a, n * sizeof *copy);
+    memcpy(copy, l->scratch, n * sizeof *copy);
+    *out = (struct labels){copy, n};
+    return true;
+}
+
+/* The specification leaves no choice: one wrong series refuses the request. */
+static enum label_verdict label_series(struct labeller *labeller, struct batch *b,
+                                       struct batch_series *s, struct err *err)
+{
+    const struct remote_labels *l = (const struct remote_labels *)labeller;
+    if (!read_labels(l, &l->places[s - b->series], &b->arena, &s->labels, err))
+        return LABELS_FAIL;
+    s->hash = labels_hash(s->labels);
+    return LABELS_OK;
+}
+
+/* The labels that a series begins with, as bytes; nothing of them is looked at. */
+static bytes labels_in_front(bytes in)
+{
+    const uint8_t *from = in.p;
+    while (in.n >= 2 && in.p[0] == (1 << 3 | WIRE_BYTES)) {
+        bytes rest = bytes_of(in.p + 1, in.n - 1);
+        uint64_t n;
+        if (!read_varint(&rest, &n) || n > rest.n)
+            break;
+        in = bytes_of(rest.p + n, rest.n - (size_t)n);
+    }
+    return bytes_of(from, (size_t)(in.p - from));
+}
+
+static bool read_series_field(struct reader *r, const struct field *f, bool *scattered)
 {
     if (f->number > 4)
         return true;
     if (f->wire != WIRE_BYTES)
-        return broken(r, "series");
+        return broken(r->series_seen, "series", r->err);
     switch (f->number) {
     case 1:
-        if (*labels_n >= r->limits->labels_max)
-            return over(r, "labels labels_max", r->limits->labels_max);
-        return read_label(r, f->b, &r->scratch[(*labels_n)++]);
+        *scattered = true;
+        return true;
     case 2:
         return read_sample(r, f->b);
     case 3:
@@ -309,32 +395,32 @@ static bool read_series_field(struct reader *r, const struct field *f, size_t *l
     }
 }
 
+/*
+ * The bytes of the labels are the series' key. Labels behind other fields are legal, and then there
+ * is no key. A series without samples is only checked.
+ */
 static bool read_series(struct reader *r, bytes in)
 {
     struct batch *b = r->b;
-    size_t labels_n = 0, first = b->samples_n;
+    size_t first = b->samples_n;
+    struct batch_series *s = &b->series[b->series_n];
     struct field f;
-    while (in.n) {
-        if (!next_field(&in, &f))
-            return broken(r, "series");
-        if (!read_series_field(r, &f, &labels_n))
+    bool scattered = false;
+    bytes front = labels_in_front(in), rest = bytes_of(front.p + front.n, in.n - front.n);
+    r->labels->places[b->series_n] = (struct place){in.p, (uint32_t)in.n, r->series_seen};
+    while (rest.n) {
+        if (!next_field(&rest, &f))
+            return broken(r->series_seen, "series", r->err);
+        if (!read_series_field(r, &f, &scattered))
             return false;
     }
-    if (!settle(r, r->scratch, &labels_n))
-        return false;
     r->series_seen++;
-    if (b->samples_n == first)
-        return true;
-
-    struct label *at = arena_alloc(&b->arena, labels_n * sizeof *at);
-    memcpy(at, r->scratch, labels_n * sizeof *at);
-    struct labels ls = {at, labels_n};
-    b->series[b->series_n++] = (struct batch_series){
-        .labels = ls,
-        .hash = labels_hash(ls),
-        .first = (uint32_t)first,
-        .n = (uint32_t)(b->samples_n - first),
-    };
+    *s = (struct batch_series){.first = (uint32_t)first, .n = (uint32_t)(b->samples_n - first)};
+    if (s->n == 0)
+        return label_series(&r->labels->labeller, b, s, r->err) == LABELS_OK;
+    if (!scattered && front.n)
+        s->key = series_key_of(SERIES_KEY_REMOTE_WRITE, front);
+    b->series_n++;
     return true;
 }
 
@@ -349,13 +435,13 @@ static bool read_metadata(struct reader *r, bytes in)
     struct field f;
     while (in.n) {
         if (!next_field(&in, &f))
-            return broken(r, "metadata");
+            return broken(r->series_seen, "metadata", r->err);
         str *text = f.number == 2   ? &m.family
                     : f.number == 4 ? &m.help
                     : f.number == 5 ? &m.unit
                                     : NULL;
         if ((text && f.wire != WIRE_BYTES) || (f.number == 1 && f.wire != WIRE_VARINT))
-            return broken(r, "metadata");
+            return broken(r->series_seen, "metadata", r->err);
         if (text)
             *text = str_from_bytes(f.b);
         else if (f.number == 1)
@@ -390,9 +476,16 @@ bool remote_write_decode(bytes body, const struct remote_write_limits *limits, s
     if (!count_top(&r, body, &series_n, &metadata_n))
         return false;
 
-    b->series = arena_alloc(&b->arena, series_n * sizeof *b->series);
+    b->series = arena_alloc(&b->arena, (series_n + 1) * sizeof *b->series);
     b->metadata = arena_alloc(&b->arena, metadata_n * sizeof *b->metadata);
-    r.scratch = arena_alloc(&b->arena, limits->labels_max * sizeof *r.scratch);
+    r.labels = arena_alloc(&b->arena, sizeof *r.labels);
+    *r.labels = (struct remote_labels){
+        .labeller.label = label_series,
+        .limits = *limits,
+        .places = arena_alloc(&b->arena, (series_n + 1) * sizeof *r.labels->places),
+        .scratch = arena_alloc(&b->arena, limits->labels_max * sizeof *r.labels->scratch),
+    };
+    b->labeller = &r.labels->labeller;
     r.samples_cap = series_n / 2; /* the usual request has one sample per series */
     grow_samples(&r);
     bool ok = read_top(&r, body);

@@ -2,11 +2,13 @@
 /*
  * Remote write 1.0: prometheus.WriteRequest as protobuf, already out of its snappy block.
  *
- * Decoding walks the message by hand into a batch. As Prometheus' receiver it sorts labels and
- * takes samples in any order; a series that breaks the specification (no name, a name twice, text
- * that is no UTF-8, an empty label name) refuses the whole request and is named. Empty label values
- * are dropped. Exemplars and native histograms are not stored yet: they are skipped, counted in
- * nunchi_remote_write_skipped_total and told to the caller.
+ * Decoding walks the message by hand into a batch. Series have keys (model/sink.h), the bytes of
+ * their labels, and the labels are read when the batch's labeller is asked. As Prometheus' receiver
+ * it sorts labels and takes samples in any order; a series that breaks the specification (no name,
+ * a name twice, text that is no UTF-8, an empty label name) refuses the whole request and is named:
+ * LABELS_FAIL with ERR_INVALID or ERR_LIMIT. Empty label values are dropped. Exemplars and native
+ * histograms are not stored yet: they are skipped, counted in nunchi_remote_write_skipped_total and
+ * told to the caller.
  *
  * Any thread; no state.
  */
@@ -31,13 +33,13 @@ struct remote_write_skipped {
 
 /*
  * Fills `b`, which must be new. Labels and metadata point into `body`: it must be in b's arena, or
- * live as long as the batch. ERR_INVALID: not a message, or a series out of specification;
- * ERR_LIMIT: names the limit. Then the batch holds nothing to write.
+ * live as long as the batch. ERR_INVALID: not a message; ERR_LIMIT: names the limit. Then the batch
+ * holds nothing to write.
  */
 bool remote_write_decode(bytes body, const struct remote_write_limits *limits, struct batch *b,
                          struct remote_write_skipped *skipped, struct err *err);
 
-/* Appends the message that decodes to the batch. */
+/* Appends the message that decodes to the batch, whose series have labels. */
 void remote_write_encode(const struct batch *b, struct strbuf *out);
 
 #endif

@@ -12,11 +12,13 @@ static bool rewrite(bytes body, struct strbuf *out)
     struct remote_write_skipped skipped;
     struct err err = {0};
     bool ok = remote_write_decode(body, &remote_write_default_limits, b, &skipped, &err);
+    if (!ok && b->series_n + b->samples_n + b->metadata_n)
+        abort();
+    ok = ok && batch_label_all(b, &err) == LABELS_OK;
     if (!ok && (err.kind != ERR_INVALID && err.kind != ERR_LIMIT))
         abort();
-    remote_write_encode(b, out);
-    if (!ok && out->n)
-        abort();
+    if (ok)
+        remote_write_encode(b, out);
     batch_free(b);
     return ok;
 }

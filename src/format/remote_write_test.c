@@ -57,11 +57,17 @@ static const char *build(const char *p, struct strbuf *out)
     return p;
 }
 
+/* With the labels of all series, as a store that knows none of them would do it. */
 static bool decode_bytes(str body, const struct remote_write_limits *l, struct batch *b,
                          struct remote_write_skipped *skipped, struct err *err)
 {
     body = arena_dup(&b->arena, body);
-    return remote_write_decode(bytes_from_str(body), l, b, skipped, err);
+    if (!remote_write_decode(bytes_from_str(body), l, b, skipped, err))
+        return false;
+    if (batch_label_all(b, err) == LABELS_OK)
+        return true;
+    b->series_n = b->samples_n = b->metadata_n = 0;
+    return false;
 }
 
 static bool decode(const char *text, const struct remote_write_limits *l, struct batch *b,
@@ -192,6 +198,46 @@ static void test_bad(void **state)
     }
 }
 
+/* Equal bytes of labels have equal keys, whatever follows; labels behind samples have none. */
+static void test_keys(void **state)
+{
+    struct batch *b = batch_new();
+    struct remote_write_skipped skipped;
+    struct err err = {0};
+    assert_true(decode("1{" UP A1 "2{1d1 2v5}} 1{" UP A1 "2{1d2 2v6} 2{1d2 2v7} 3{}}"
+                       "1{" A1 UP "2{1d1 2v5}} 1{" UP "2{1d1 2v5}" A1 "} 1{" UP "2{1d1 2v5} 9v1}",
+                       &remote_write_default_limits, b, &skipped, &err));
+    const struct batch_series *s = b->series;
+    assert_int_equal(b->series_n, 5);
+    assert_memory_equal(&s[0].key, &s[1].key, sizeof s[0].key);
+    assert_false(series_key_is_none(s[0].key) || series_key_is_none(s[4].key));
+    assert_memory_not_equal(&s[0].key, &s[2].key, sizeof s[0].key);
+    assert_memory_not_equal(&s[0].key, &s[4].key, sizeof s[0].key);
+    assert_true(series_key_is_none(s[3].key));
+    for (size_t i = 1; i < 4; i++)
+        assert_true(labels_eq(s[0].labels, s[i].labels) && s[i].hash == s[0].hash);
+    batch_free(b);
+}
+
+/* Labels are read only when they are asked for. */
+static void test_labels_wait(void **state)
+{
+    struct batch *b = batch_new();
+    STRBUF_CLEANUP struct strbuf body = {0};
+    struct remote_write_skipped skipped;
+    struct err err = {0};
+    build("1{" UP "2{1d1 2v5}} 1{" UP UP "2{1d1 2v5}}", &body);
+    assert_true(remote_write_decode(bytes_from_str(strbuf_str(&body)), &remote_write_default_limits,
+                                    b, &skipped, &err));
+    assert_int_equal(b->series_n, 2);
+    assert_int_equal(b->series[0].labels.n, 0);
+    assert_int_equal(batch_label(b, &b->series[0], &err), LABELS_OK);
+    assert_int_equal(b->series[0].labels.n, 1);
+    assert_int_equal(batch_label(b, &b->series[1], &err), LABELS_FAIL);
+    assert_int_equal(err.kind, ERR_INVALID);
+    batch_free(b);
+}
+
 static void test_stale_marker_stays(void **state)
 {
     struct batch *b = batch_new();
@@ -253,6 +299,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_labels_wait),
         cmocka_unit_test(test_stale_marker_stays),
         cmocka_unit_test(test_round_trip_and_cuts),
     };

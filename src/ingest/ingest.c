@@ -14,14 +14,14 @@ struct ingest {
     _Atomic size_t in_flight_bytes; /* a plain sum: relaxed, it orders nothing */
 };
 
-/* A batch on its way: who waits for it, and what the door took out of it. */
+/* A batch on its way: who waits for it, and whose labels it brings. */
 struct passage {
+    struct labeller labeller; /* first: cast back */
+    struct labeller *inner;   /* the producer's; NULL: the labels are there */
     struct ingest *in;
     batch_done done;
     void *arg;
     size_t size;
-    size_t invalid; /* samples */
-    struct err first;
 };
 
 /* For messages: names that are too long are part of what they tell. */
@@ -62,24 +62,21 @@ static bool series_fits(const struct ingest_options *o, struct labels ls, struct
     return true;
 }
 
-/* Takes the series out that break a limit; their samples stay in the columns, unused. */
-static void filter(struct passage *p, struct batch *b)
+/* The producer's labels, when the store asks for them, and then the limits: nothing is looked at of
+ * series that the store knows. */
+static enum label_verdict on_label(struct labeller *l, struct batch *b, struct batch_series *s,
+                                   struct err *err)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < b->series_n; i++) {
-        const struct batch_series *s = &b->series[i];
-        assert(s->first <= b->samples_n && s->n <= b->samples_n - s->first);
-        struct err err = {0};
-        if (series_fits(&p->in->o, s->labels, &err)) {
-            b->series[n++] = *s;
-            continue;
-        }
-        if (p->first.kind == ERR_NONE)
-            p->first = err;
-        p->invalid += s->n;
-        self_add(SELF_INGEST_SERIES_INVALID, 1);
+    const struct passage *p = (const struct passage *)l;
+    if (p->inner) {
+        enum label_verdict v = p->inner->label(p->inner, b, s, err);
+        if (v != LABELS_OK)
+            return v;
     }
-    b->series_n = n;
+    if (series_fits(&p->in->o, s->labels, err))
+        return LABELS_OK;
+    self_add(SELF_INGEST_SERIES_INVALID, 1);
+    return LABELS_DROP;
 }
 
 static void account(const struct batch_result *r)
@@ -114,12 +111,8 @@ static void on_done(void *arg, bool ok, const struct batch_result *result, const
 {
     struct passage *p = arg;
     struct batch_result r = ok ? *result : (struct batch_result){0};
-    if (ok) {
-        r.invalid += p->invalid;
-        if (r.first.kind == ERR_NONE)
-            r.first = p->first;
+    if (ok)
         account(&r);
-    }
     self_add(ok ? SELF_INGEST_BATCHES_OK : SELF_INGEST_BATCHES_FAILED, 1);
     leave(p->in, p->size);
     p->done(p->arg, ok, &r, err);
@@ -141,8 +134,13 @@ static void on_write(struct sink *s, struct batch *b, batch_done done, void *arg
         return;
     }
     struct passage *p = mem_new(struct passage);
-    *p = (struct passage){.in = in, .done = done, .arg = arg, .size = size};
-    filter(p, b);
+    *p = (struct passage){.labeller.label = on_label,
+                          .inner = b->labeller,
+                          .in = in,
+                          .done = done,
+                          .arg = arg,
+                          .size = size};
+    b->labeller = &p->labeller;
     in->next->write(in->next, b, on_done, p);
 }
 

@@ -3,9 +3,10 @@
  * The one write door: a sink in front of the store's sink. Everything that brings samples (scrapes,
  * remote write, rules) goes through it, so that limits and accounting are in one place.
  *
- * - A series with too many or too long labels is dropped from its batch; its samples are counted in
- *   batch_result.invalid and the first such series is named in batch_result.first. The rest is
- * stored.
+ * - A new series with too many or too long labels is dropped from its batch; its samples are
+ * counted in batch_result.invalid and the first such series is named in batch_result.first. The
+ * rest is stored. The door says so when the store asks for labels (model/sink.h), so what is known
+ * already costs nothing here.
  * - The bytes of batches on their way are bounded. A batch over the bound is refused at once, with
  *   ERR_UNAVAILABLE: the sender waits and tries again, memory does not grow.
  * - What became of samples is counted in the nunchi_ingest_* rows of sys/self.def.

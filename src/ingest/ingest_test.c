@@ -12,6 +12,8 @@ struct store {
     batch_done done;
     void *arg;
     size_t writes;
+    enum label_verdict verdict; /* what the labeller said */
+    struct err why;
 };
 
 static void store_write(struct sink *s, struct batch *b, batch_done done, void *arg)
@@ -22,6 +24,7 @@ static void store_write(struct sink *s, struct batch *b, batch_done done, void *
     st->done = done;
     st->arg = arg;
     st->writes++;
+    st->verdict = batch_label_all(b, &st->why);
 }
 
 static void answer(struct store *st, bool ok, const struct batch_result *r, const struct err *err)
@@ -89,7 +92,7 @@ static void test_passes_on(void **state)
 
     ingest_sink(in)->write(ingest_sink(in), batch_of(sets, 4), on_done, &told);
     assert_int_equal(told.times, 0);
-    assert_int_equal(st.b->series_n, 4);
+    assert_int_equal(st.verdict, LABELS_OK);
     assert_true(self_get(SELF_INGEST_IN_FLIGHT_BYTES) > in_flight);
     answer(&st, true, &(struct batch_result){.stored = 3, .duplicate = 1}, NULL);
 
@@ -120,18 +123,50 @@ static void test_limits(void **state)
         struct ingest *in = ingest_new(&st.sink, &small);
         const struct labels sets[] = {rows[i].set, SET(up), rows[i].set};
         int64_t invalid = self_get(SELF_INGEST_INVALID);
+        int64_t series = self_get(SELF_INGEST_SERIES_INVALID);
 
         ingest_sink(in)->write(ingest_sink(in), batch_of(sets, 3), on_done, &told);
-        assert_int_equal(st.b->series_n, 1);
-        assert_int_equal(st.b->series[0].first, 1);
-        answer(&st, true, &(struct batch_result){.stored = 1}, NULL);
+        assert_int_equal(st.verdict, LABELS_DROP);
+        assert_true(st.b->series[0].n == 0 && st.b->series[1].n == 1 && st.b->series[2].n == 0);
+        assert_int_equal(st.why.kind, ERR_LIMIT);
+        assert_non_null(strstr(st.why.msg, rows[i].part));
+        answer(&st, true, &(struct batch_result){.stored = 1, .invalid = 2}, NULL);
         assert_int_equal(told.result.invalid, 2);
         assert_int_equal(told.result.stored, 1);
-        assert_int_equal(told.result.first.kind, ERR_LIMIT);
-        assert_non_null(strstr(told.result.first.msg, rows[i].part));
         assert_int_equal(self_get(SELF_INGEST_INVALID) - invalid, 2);
+        assert_int_equal(self_get(SELF_INGEST_SERIES_INVALID) - series, 2);
         ingest_free(in);
     }
+}
+
+/* The producer's own labeller is asked first, and its verdict stands. */
+static enum label_verdict on_label(struct labeller *l, struct batch *b, struct batch_series *s,
+                                   struct err *err)
+{
+    if (s != b->series) {
+        err_set(err, ERR_INVALID, "the second series is none");
+        return LABELS_FAIL;
+    }
+    s->labels = (struct labels){three, TESTS_N(three)};
+    return LABELS_OK;
+}
+
+static void test_labeller(void **state)
+{
+    struct store st = {.sink.write = store_write};
+    struct told told = {0};
+    struct ingest *in = ingest_new(&st.sink, &small);
+    struct labeller producer = {on_label};
+    const struct labels sets[] = {SET(up), SET(up), SET(up)};
+    for (size_t n = 1; n <= 3; n++) {
+        struct batch *b = batch_of(sets, n);
+        b->labeller = &producer;
+        ingest_sink(in)->write(ingest_sink(in), b, on_done, &told);
+        assert_int_equal(st.verdict, n == 1 ? LABELS_DROP : LABELS_FAIL);
+        assert_int_equal(st.why.kind, n == 1 ? ERR_LIMIT : ERR_INVALID);
+        answer(&st, true, &(struct batch_result){0}, NULL);
+    }
+    ingest_free(in);
 }
 
 static void test_overload(void **state)
@@ -182,9 +217,8 @@ static void test_store_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_passes_on),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_overload),
+        cmocka_unit_test(test_passes_on),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_labeller),    cmocka_unit_test(test_overload),
         cmocka_unit_test(test_store_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

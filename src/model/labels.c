@@ -78,20 +78,28 @@ static inline char *put(char *at, str s)
     return at + s.n + 1;
 }
 
+size_t labels_bytes_size(struct labels ls)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ls.n; i++)
+        n += ls.at[i].name.n + ls.at[i].value.n + 2;
+    return n;
+}
+
+void labels_bytes(struct labels ls, char *to)
+{
+    for (size_t i = 0; i < ls.n; i++)
+        to = put(put(to, ls.at[i].name), ls.at[i].value);
+}
+
 /* One pass over contiguous bytes is faster than feeding twenty short pieces to a streaming hash. */
 uint64_t labels_hash(struct labels ls)
 {
-    size_t need = 0;
-    for (size_t i = 0; i < ls.n; i++)
-        need += ls.at[i].name.n + ls.at[i].value.n + 2;
-
+    size_t need = labels_bytes_size(ls);
     char stack[HASH_STACK_BYTES];
     stack[0] = 0; /* the empty set hashes no bytes, which compilers cannot see */
     char *buf = need <= sizeof stack ? stack : mem_alloc(need);
-    char *at = buf;
-    for (size_t i = 0; i < ls.n; i++)
-        at = put(put(at, ls.at[i].name), ls.at[i].value);
-
+    labels_bytes(ls, buf);
     uint64_t h = hash_bytes(buf, need);
     if (buf != stack)
         free(buf);

@@ -33,6 +33,9 @@ bool labels_eq(struct labels a, struct labels b);
 int labels_cmp(struct labels a, struct labels b);
 /* The same for equal sets in every process of this version; 0 is never returned. */
 uint64_t labels_hash(struct labels ls);
+/* What is hashed: name 0xff value 0xff ..., which only equal sets have in common. */
+size_t labels_bytes_size(struct labels ls);
+void labels_bytes(struct labels ls, char *to);
 /* Deep copy into the arena. */
 struct labels labels_dup(struct arena *a, struct labels ls);
 

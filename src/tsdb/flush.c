@@ -190,6 +190,7 @@ static void drop(struct tsdb *db, const series_list *list)
 
 static void remove_silent(struct head *h)
 {
+    flights_next_round(&h->flights);
     for (unsigned i = 0; i < h->shards_n; i++) {
         pthread_rwlock_wrlock(&h->gate);
         pthread_rwlock_wrlock(&h->shards[i].lock);

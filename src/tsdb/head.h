@@ -9,7 +9,7 @@
  *   selection sees all of a batch or nothing, across shards. Captures copy a few pointers and
  * counts a series and read the samples after the gate was left: chunks only grow behind the
  * captured count, sealed ones never change, and replaced memory is retired, not freed (reclaim.h).
- * Order of locks: gate, shard, symbols and reclaim.
+ * Order of locks: gate, keys, shard, symbols and reclaim.
  *
  * Generations. A flush begins by raising `gen` (O(1), under the gate). Chunks of a series whose own
  * `gen` is older are moved to `frozen` before anything is appended to it, by the appender or by the
@@ -24,7 +24,9 @@
 #include "base/arena.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "tsdb/flights.h"
 #include "tsdb/gather.h"
+#include "tsdb/keys.h"
 #include "tsdb/numbers.h"
 #include "tsdb/symbols.h"
 
@@ -61,7 +63,7 @@ struct series {
     bool gone; /* removed from its shard; only a late capture still sees it */
     uint16_t labels_n;
     uint32_t id;                  /* index in its shard */
-    _Atomic uint32_t pins;        /* batches on their way; not removed meanwhile */
+    _Atomic uint32_t touched;     /* flights.h: by batches that began then or before */
     _Atomic uint64_t wal_defined; /* where the WAL has its definition: write.c */
     uint32_t idle;                /* flushes in a row that found nothing; the flush's own */
     uint32_t labels[];            /* name, value, name, value: symbols */
@@ -98,7 +100,9 @@ struct head {
     struct shard *shards;
     unsigned shards_n; /* power of two */
     struct symbols symbols;
+    struct keys keys;
     struct reclaim reclaim;
+    struct flights flights;
     _Atomic uint64_t memory; /* bytes, about */
     _Atomic uint64_t series;
     /* Under the gate. */
@@ -127,7 +131,8 @@ void shard_prefetch(const struct shard *sh, const uint64_t *hashes, size_t n);
 struct series *shard_find(struct head *h, struct shard *sh, struct labels ls, uint64_t hash);
 /* Under the shard's lock for writing; it must not be there. */
 struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uint64_t hash);
-/* Under the gate and the shard's lock, for writing: removes the series of which `idle` says so. */
+/* Under the gate and the shard's lock, for writing: removes the series of which `idle` says so and
+ * that no batch on its way has. */
 void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min);
 /* The labels, text in the symbols, array in the arena. Under the shard's lock. */
 struct labels series_labels(const struct head *h, const struct series *s, struct arena *a);
@@ -142,6 +147,18 @@ bool series_matches(const struct head *h, const struct series *s, const struct m
                     size_t m_n);
 
 enum append_result { APPEND_STORED, APPEND_DUPLICATE, APPEND_CONFLICTING };
+/* Asks the memory for what head_append will look at: the series, and later the end of its samples.
+ */
+static inline void series_prefetch(const struct series *s)
+{
+    __builtin_prefetch(s);
+    __builtin_prefetch((const char *)s + 64);
+}
+static inline void series_prefetch_end(const struct series *s)
+{
+    if (s->open)
+        __builtin_prefetch(s->open);
+}
 /* Under the gate, for writing. */
 enum append_result head_append(struct head *h, struct series *s, ts_ms t, double v);
 /* Moves the chunks of an older generation to `frozen`. Under the gate, for writing. */

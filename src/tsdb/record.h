@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The WAL record of a batch, docs/formats/wal.md "Records of the metrics engine": definitions of
- * the series that the current segment does not have yet, samples, metadata.
+ * the series that the current segment does not have yet, samples as columns, metadata. Columns are
+ * of one width each, so that a sample costs a copy and no decisions.
  */
 #ifndef TSDB_RECORD_H
 #define TSDB_RECORD_H
@@ -11,22 +12,37 @@
 
 enum { RECORD_BATCH = 1 };
 
-/* Series i of the batch is number[i]; 0: left out. define[i]: its labels are written too. */
+struct record_definition {
+    uint64_t number;
+    struct labels labels;
+};
+
+/* Series i of the batch is number[i]; 0: left out, and so is one without samples. */
 struct record_input {
     const struct batch *b;
     const uint64_t *number;
-    const bool *define;
+    const struct record_definition *definitions;
+    size_t definitions_n;
 };
 void record_encode(struct enc *e, const struct record_input *in);
 
-/* What decoding calls, in this order: all definitions, all samples, all metadata. False ends it. */
+/* Series number[i] has the next count[i] >= 1 samples. */
+struct record_samples {
+    size_t series_n, n;
+    const uint64_t *number; /* none is 0 */
+    const uint64_t *count;
+    const ts_ms *t;
+    const double *v;
+};
+
+/* What decoding calls: definitions, then samples, then metadata. False ends it. */
 struct record_visitor {
     bool (*define)(void *arg, uint64_t number, struct labels ls);
-    bool (*sample)(void *arg, uint64_t number, ts_ms t, double v);
+    bool (*samples)(void *arg, const struct record_samples *s);
     bool (*metadata)(void *arg, const struct metadata *m);
     void *arg;
 };
-/* False: the bytes are no record, or a visitor said so. Labels live in the arena. */
+/* False: the bytes are no record, or a visitor said so. Labels and columns live in the arena. */
 bool record_decode(bytes b, struct arena *a, const struct record_visitor *v);
 
 #endif

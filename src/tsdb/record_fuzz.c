@@ -12,9 +12,17 @@ static bool define(void *arg, uint64_t number, struct labels ls)
             __builtin_trap();
     return true;
 }
-static bool sample(void *arg, uint64_t number, ts_ms t, double v)
+static bool samples(void *arg, const struct record_samples *s)
 {
-    return number != 0;
+    uint64_t n = 0;
+    for (size_t i = 0; i < s->series_n; i++) {
+        if (!s->number[i] || !s->count[i])
+            __builtin_trap();
+        n += s->count[i];
+    }
+    for (size_t i = 0; i < s->n; i++)
+        n += s->t[i] == INT64_MIN && s->v[i] == 1; /* reads all of them */
+    return n >= s->n;
 }
 static bool metadata(void *arg, const struct metadata *m)
 {
@@ -23,7 +31,7 @@ static bool metadata(void *arg, const struct metadata *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct record_visitor v = {define, sample, metadata, &n};
+    struct record_visitor v = {define, samples, metadata, &n};
     struct arena a ARENA_CLEANUP;
     arena_init(&a, 0);
     record_decode((bytes){data, n}, &a, &v);

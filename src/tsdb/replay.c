@@ -13,7 +13,7 @@
 #include "tsdb/record.h"
 #include "tsdb/tsdb_int.h"
 
-enum { ASIDE_MAX = 1 << 20 };
+enum { ASIDE_MAX = 1 << 20, AHEAD = 16 };
 
 struct aside {
     uint64_t number, lsn;
@@ -69,21 +69,50 @@ static void count_orphan(struct replay *r, uint64_t lsn)
     self_add(SELF_TSDB_ORPHANS, 1);
 }
 
-static bool sample(void *arg, uint64_t number, ts_ms t, double v)
+static void put_aside(struct replay *r, uint64_t number, ts_ms t, double v)
+{
+    if (r->aside.n < ASIDE_MAX)
+        vec_push(&r->aside, (struct aside){number, r->lsn, {t, v}});
+    else
+        count_orphan(r, r->lsn);
+}
+
+/* Series a good way ahead, and where the next sample goes of those half as far. */
+static void look_ahead(const struct replay *r, const struct record_samples *x, size_t i,
+                       struct series **ring)
+{
+    struct series *s = i < x->series_n ? series_of(r, x->number[i]) : NULL;
+    ring[i % AHEAD] = s;
+    if (s)
+        series_prefetch(s);
+    if (i >= AHEAD / 2 && ring[(i - AHEAD / 2) % AHEAD])
+        series_prefetch_end(ring[(i - AHEAD / 2) % AHEAD]);
+}
+
+static bool samples(void *arg, const struct record_samples *x)
 {
     struct replay *r = arg;
-    struct series *s = series_of(r, number);
+    struct series *ring[AHEAD] = {0};
+    ts_ms newest = INT64_MIN;
     if (r->lsn < r->covered)
         return true;
-    if (s) {
-        head_append(&r->db->head, s, t, v);
-        db_note_newest(r->db, t);
-        r->report->wal_samples++;
-    } else if (r->aside.n < ASIDE_MAX) {
-        vec_push(&r->aside, (struct aside){number, r->lsn, {t, v}});
-    } else {
-        count_orphan(r, r->lsn);
+    for (size_t i = 0; i + 1 < AHEAD; i++)
+        look_ahead(r, x, i, ring);
+    for (size_t i = 0, k = 0; i < x->series_n; i++) {
+        look_ahead(r, x, i + AHEAD - 1, ring);
+        struct series *s = ring[i % AHEAD];
+        for (size_t end = k + x->count[i]; k < end; k++) {
+            if (!s) {
+                put_aside(r, x->number[i], x->t[k], x->v[k]);
+                continue;
+            }
+            head_append(&r->db->head, s, x->t[k], x->v[k]);
+            newest = x->t[k] > newest ? x->t[k] : newest;
+            r->report->wal_samples++;
+        }
     }
+    if (newest != INT64_MIN)
+        db_note_newest(r->db, newest);
     return true;
 }
 
@@ -98,10 +127,12 @@ static bool probe_define(void *arg, uint64_t number, struct labels ls)
     return define(((struct probe *)arg)->r, number, ls);
 }
 
-static bool probe_sample(void *arg, uint64_t number, ts_ms t, double v)
+static bool probe_samples(void *arg, const struct record_samples *x)
 {
     struct probe *p = arg;
-    p->orphans += series_of(p->r, number) == NULL;
+    for (size_t i = 0; i < x->series_n; i++)
+        if (!series_of(p->r, x->number[i]))
+            p->orphans += x->count[i];
     return true;
 }
 
@@ -117,7 +148,7 @@ static bool probe_metadata(void *arg, const struct metadata *m)
 static bool is_whole(struct replay *r, const struct wal_record *w)
 {
     struct probe p = {.r = r};
-    struct record_visitor v = {probe_define, probe_sample, probe_metadata, &p};
+    struct record_visitor v = {probe_define, probe_samples, probe_metadata, &p};
     if (!w->doubtful)
         return true;
     bool ok = record_decode(w->payload, &r->arena, &v);
@@ -159,7 +190,7 @@ static bool over_budget(const struct tsdb *db)
 bool replay_record(void *arg, const struct wal_record *w, struct err *err)
 {
     struct replay *r = arg;
-    struct record_visitor v = {define, sample, metadata, r};
+    struct record_visitor v = {define, samples, metadata, r};
     if (w->epoch != r->epoch)
         end_epoch(r);
     r->epoch = w->epoch;

@@ -178,17 +178,18 @@ static void series_retire(struct head *h, struct series *s)
     reclaim_retire(&h->reclaim, s);
 }
 
-static bool is_removable(const struct series *s, uint32_t idle_min)
+static bool is_removable(const struct series *s, uint32_t idle_min, uint32_t spared)
 {
     return s->idle >= idle_min && !s->sealed && !s->frozen && (!s->open || s->open->n == 0) &&
-           (!s->ooo || s->ooo->n == 0) && atomic_load(&s->pins) == 0;
+           (!s->ooo || s->ooo->n == 0) && atomic_load(&s->touched) < spared;
 }
 
 void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min)
 {
     size_t removed = 0, pairs = sh->postings.n;
+    uint32_t spared = flights_oldest(&h->flights);
     VEC_EACH (s, &sh->by_id)
-        if (*s && is_removable(*s, idle_min)) {
+        if (*s && is_removable(*s, idle_min, spared)) {
             series_retire(h, *s);
             *s = NULL;
             removed++;
@@ -376,6 +377,8 @@ void head_init(struct head *h, unsigned shards)
     pthread_rwlockattr_destroy(&attr);
     reclaim_init(&h->reclaim);
     symbols_init(&h->symbols, &h->reclaim);
+    keys_init(&h->keys);
+    flights_init(&h->flights);
     h->shards = aligned_alloc(64, shards * sizeof *h->shards);
     if (!h->shards)
         abort();
@@ -390,6 +393,8 @@ void head_fini(struct head *h)
         shard_fini(&h->shards[i]);
     free(h->shards);
     symbols_fini(&h->symbols);
+    keys_fini(&h->keys);
+    flights_fini(&h->flights);
     reclaim_fini(&h->reclaim);
     pthread_rwlock_destroy(&h->gate);
 }

@@ -60,6 +60,49 @@ static double random_value(struct rng *r)
     }
 }
 
+/* Gives a batch the labels that it comes without, and counts how often it was asked. */
+struct test_labeller {
+    struct labeller labeller;
+    const struct labels *labels;
+    const uint64_t *hash;
+    size_t *asked;
+};
+
+static enum label_verdict on_label(struct labeller *l, struct batch *b, struct batch_series *s,
+                                   struct err *err)
+{
+    const struct test_labeller *t = (const struct test_labeller *)l;
+    s->labels = t->labels[s - b->series];
+    s->hash = t->hash[s - b->series];
+    ++*t->asked;
+    return LABELS_OK;
+}
+
+/* Some batches as remote write makes them: with keys, two spellings of each series, and without
+ * labels. */
+static void hide_labels(struct model *m, struct batch *b, struct rng *r)
+{
+    struct test_labeller *t = arena_alloc(&b->arena, sizeof *t);
+    struct labels *labels = arena_array(&b->arena, struct labels, b->series_n);
+    uint64_t *hash = arena_array(&b->arena, uint64_t, b->series_n);
+    for (size_t i = 0; i < b->series_n; i++) {
+        struct batch_series *s = &b->series[i];
+        labels[i] = s->labels;
+        hash[i] = s->hash;
+        if (rng_next(r) % 8 == 0)
+            continue;
+        s->key = rng_next(r) % 4
+                     ? series_key_labels(s->labels)
+                     : series_key_of(SERIES_KEY_REMOTE_WRITE, bytes_of(&s->hash, sizeof s->hash));
+    }
+    *t = (struct test_labeller){{on_label}, labels, hash, &m->asked};
+    for (size_t i = 0; i < b->series_n; i++) {
+        b->series[i].labels = (struct labels){0};
+        b->series[i].hash = 0;
+    }
+    b->labeller = &t->labeller;
+}
+
 struct batch *model_batch(struct model *m, struct rng *r, ts_ms around)
 {
     struct batch *b = batch_new();
@@ -80,7 +123,16 @@ struct batch *model_batch(struct model *m, struct rng *r, ts_ms around)
         }
     }
     b->series_n = series_n;
+    if (rng_next(r) % 2)
+        hide_labels(m, b, r);
     return b;
+}
+
+/* Without asking its labeller: the store does that. */
+static struct labels labels_of(const struct batch *b, size_t i)
+{
+    const struct test_labeller *t = (const struct test_labeller *)b->labeller;
+    return t ? t->labels[i] : b->series[i].labels;
 }
 
 static size_t series_index(const struct model *m, struct labels ls)
@@ -116,7 +168,7 @@ void model_apply(struct model *m, const struct batch *b, uint64_t number,
     for (size_t i = 0; i < b->series_n; i++) {
         const struct batch_series *s = &b->series[i];
         for (uint32_t k = s->first; k < s->first + s->n; k++)
-            apply_one(&m->samples[series_index(m, s->labels)],
+            apply_one(&m->samples[series_index(m, labels_of(b, i))],
                       (struct model_sample){b->t[k], b->v[k], number}, expected);
     }
 }

@@ -26,6 +26,7 @@ struct model {
     struct labels labels[MODEL_SERIES];
     uint64_t hash[MODEL_SERIES];
     model_samples samples[MODEL_SERIES]; /* sorted by time; the first of equal times */
+    size_t asked;                        /* labels that a store asked for */
 };
 
 void model_init(struct model *m);

@@ -194,7 +194,7 @@ static bool see_series(void *arg, uint64_t number, struct labels ls)
 {
     return true;
 }
-static bool see_sample(void *arg, uint64_t number, ts_ms t, double value)
+static bool see_samples(void *arg, const struct record_samples *s)
 {
     return true;
 }
@@ -206,7 +206,7 @@ static bool see_metadata(void *arg, const struct metadata *m)
 static bool check_record(void *arg, const struct wal_record *r, struct err *err)
 {
     struct verify *v = arg;
-    struct record_visitor all = {see_series, see_sample, see_metadata, NULL};
+    struct record_visitor all = {see_series, see_samples, see_metadata, NULL};
     arena_reset(&v->arena);
     str path = arena_printf(&v->arena, "%.*s/%016" PRIx64 ".wal", STR_ARG(v->path), r->segment);
     char what[WHAT_MAX];

@@ -20,28 +20,25 @@
 struct pending {
     struct tsdb *db;
     struct batch *b;
-    struct series **series; /* NULL: refused */
-    uint64_t *number;
-    bool *define;
-    uint64_t *defined; /* wal_defined as the encoding saw it */
+    struct series **series; /* NULL: not stored */
+    uint64_t *number;       /* for the WAL; 0: not stored */
+    uint8_t *define;        /* enum definition */
     size_t n;
+    struct flight flight;
     struct batch_result result;
     batch_done done;
     void *arg;
-    _Atomic unsigned refs; /* the writer's and the committer's: the last one unpins */
+    _Atomic unsigned refs; /* the writer's and the committer's: the last one ends the flight */
 };
 
 static void pending_unref(struct pending *p)
 {
     if (atomic_fetch_sub(&p->refs, 1) != 1)
         return;
-    for (size_t i = 0; i < p->n; i++)
-        if (p->series[i])
-            atomic_fetch_sub(&p->series[i]->pins, 1);
+    flight_end(&p->db->head.flights, &p->flight);
     free(p->series);
     free(p->number);
     free(p->define);
-    free(p->defined);
     free(p);
 }
 
@@ -65,12 +62,16 @@ void db_note_newest(struct tsdb *db, ts_ms t)
 
 /* ---- resolving ---- */
 
-static void note_first(struct pending *p, enum err_kind kind, const struct batch_series *s,
+/* The labels are asked for only to tell which series it was. */
+static void note_first(struct pending *p, enum err_kind kind, struct batch_series *s,
                        const char *why)
 {
     if (p->result.first.kind != ERR_NONE)
         return;
     struct strbuf text STRBUF_CLEANUP = {0};
+    struct err ignored = {0};
+    if (!s->labels.n && batch_label(p->b, s, &ignored) != LABELS_OK)
+        s->labels = (struct labels){0};
     labels_format(s->labels, &text);
     err_set(&p->result.first, kind, "series %.*s: %s", (int)(text.n < 300 ? text.n : 300), text.p,
             why);
@@ -117,14 +118,81 @@ static bool may_add(struct pending *p, struct batch_series *s)
     return false;
 }
 
-static void pin(struct pending *p, size_t i, struct series *s)
+/* Under the shard's lock: the series stays until the batch came through. */
+static void take(struct pending *p, size_t i, struct series *s)
 {
+    uint32_t mark = atomic_load_explicit(&s->touched, memory_order_relaxed);
+    while (mark < p->flight.round &&
+           !atomic_compare_exchange_weak(&s->touched, &mark, p->flight.round))
+        ;
     p->series[i] = s;
-    atomic_fetch_add(&s->pins, 1);
     p->number[i] = head_series_number(&p->db->head, s);
 }
 
 enum { PREFETCH = 32 };
+
+/* The series of entry i by its key; NULL when it is not known. Under keys and all shards. */
+static struct series **place_by_key(struct head *h, struct series_key key)
+{
+    const struct key_entry *e = series_key_is_none(key) ? NULL : keys_find(&h->keys, key);
+    return e ? &h->shards[e->shard].by_id.at[e->id] : NULL;
+}
+
+/* Three dependent places for each, so three rounds: the misses of a round overlap. */
+static void find_some_by_key(struct pending *p, size_t from, size_t n)
+{
+    struct series **at[PREFETCH];
+    const struct batch_series *bs = p->b->series + from;
+    for (size_t i = 0; i < n; i++)
+        keys_prefetch(&p->db->head.keys, bs[i].key);
+    for (size_t i = 0; i < n; i++) {
+        at[i] = bs[i].n ? place_by_key(&p->db->head, bs[i].key) : NULL;
+        if (at[i])
+            __builtin_prefetch(at[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (at[i])
+            __builtin_prefetch(*at[i]);
+    for (size_t i = 0; i < n; i++)
+        if (at[i] && *at[i])
+            take(p, from + i, *at[i]);
+}
+
+static void find_by_key(struct pending *p)
+{
+    struct head *h = &p->db->head;
+    keys_lock(&h->keys);
+    for (unsigned i = 0; i < h->shards_n; i++)
+        pthread_rwlock_rdlock(&h->shards[i].lock);
+    for (size_t i = 0; i < p->n; i += PREFETCH)
+        find_some_by_key(p, i, p->n - i < PREFETCH ? p->n - i : PREFETCH);
+    for (unsigned i = 0; i < h->shards_n; i++)
+        pthread_rwlock_unlock(&h->shards[i].lock);
+    keys_unlock(&h->keys);
+}
+
+/* Asks for the labels of what no key found. False: the batch is refused. */
+static bool label(struct pending *p, struct err *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct batch_series *bs = &p->b->series[i];
+        if (p->series[i] || bs->n == 0)
+            continue;
+        struct err why = {0};
+        enum label_verdict v = batch_label(p->b, bs, &why);
+        if (v == LABELS_FAIL) {
+            *err = why;
+            return false;
+        }
+        if (v == LABELS_OK)
+            continue;
+        p->result.invalid += bs->n;
+        bs->n = 0;
+        if (p->result.first.kind == ERR_NONE)
+            p->result.first = why;
+    }
+    return true;
+}
 
 static void prefetch(const struct pending *p, const struct shard *sh, const uint32_t *order,
                      size_t n)
@@ -148,7 +216,7 @@ static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *o
             prefetch(p, sh, order + k, n - k);
         struct series *s = shard_find(h, sh, bs->labels, bs->hash);
         if (s)
-            pin(p, order[k], s);
+            take(p, order[k], s);
         else
             missing++;
     }
@@ -164,45 +232,67 @@ static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *o
         if (!s && may_add(p, bs))
             s = shard_add(h, sh, bs->labels, bs->hash);
         if (s)
-            pin(p, order[k], s);
+            take(p, order[k], s);
     }
     pthread_rwlock_unlock(&sh->lock);
 }
 
-/* Every shard's lock once: entries are grouped by shard. Those without samples are left out. */
-static void resolve(struct pending *p)
+static void remember_keys(struct pending *p, const uint32_t *order, size_t n)
 {
     struct head *h = &p->db->head;
-    size_t n = p->b->series_n;
-    uint32_t *order MEM_CLEANUP = mem_array(n + 1, sizeof *order);
+    for (size_t k = 0; k < n; k++) {
+        const struct batch_series *bs = &p->b->series[order[k]];
+        const struct series *s = p->series[order[k]];
+        if (s && !series_key_is_none(bs->key))
+            keys_put(&h->keys, bs->key, h, head_shard_of(h, s->hash), s->id);
+    }
+}
+
+/* Those that no key found, by their labels: every shard's lock once, so they are grouped by shard.
+ * Entries without samples are left out. */
+static void find_by_labels(struct pending *p)
+{
+    struct head *h = &p->db->head;
+    uint32_t *order MEM_CLEANUP = mem_array(p->n + 1, sizeof *order);
     size_t *at MEM_CLEANUP = mem_zalloc((h->shards_n + 1) * sizeof *at);
-    for (size_t i = 0; i < n; i++)
-        if (p->b->series[i].n)
+    for (size_t i = 0; i < p->n; i++)
+        if (p->b->series[i].n && !p->series[i])
             at[head_shard_of(h, p->b->series[i].hash) + 1]++;
     for (unsigned i = 0; i < h->shards_n; i++)
         at[i + 1] += at[i];
-    for (size_t i = 0; i < n; i++)
-        if (p->b->series[i].n)
+    size_t n = at[h->shards_n];
+    if (n == 0)
+        return;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->b->series[i].n && !p->series[i])
             order[at[head_shard_of(h, p->b->series[i].hash)]++] = (uint32_t)i;
     for (unsigned i = 0; i < h->shards_n; i++) {
         size_t from = i ? at[i - 1] : 0;
         if (at[i] > from)
             resolve_shard(p, &h->shards[i], order + from, at[i] - from);
     }
+    remember_keys(p, order, n);
+}
+
+/* False: the batch is refused as a whole. */
+static bool resolve(struct pending *p, struct err *err)
+{
+    find_by_key(p);
+    if (!label(p, err))
+        return false;
+    find_by_labels(p);
+    return true;
 }
 
 /* ---- after the commit ---- */
 
-/* Series a good way ahead, the end of an open chunk half as far. Under the gate. */
-static void prefetch_chunk(const struct pending *p, size_t i)
+/* Series a good way ahead, the end of their samples half as far. Under the gate. */
+static void look_ahead(const struct pending *p, size_t i)
 {
     if (i + 16 < p->n && p->series[i + 16])
-        __builtin_prefetch(p->series[i + 16]);
-    if (i + 8 >= p->n || !p->series[i + 8])
-        return;
-    const struct open_chunk *c = p->series[i + 8]->open;
-    if (c)
-        __builtin_prefetch(c);
+        series_prefetch(p->series[i + 16]);
+    if (i + 8 < p->n && p->series[i + 8])
+        series_prefetch_end(p->series[i + 8]);
 }
 
 static void apply_samples(struct pending *p, uint64_t lsn)
@@ -215,7 +305,7 @@ static void apply_samples(struct pending *p, uint64_t lsn)
     pthread_rwlock_wrlock(&h->gate);
     for (size_t i = 0; i < p->n; i++) {
         const struct batch_series *s = &b->series[i];
-        prefetch_chunk(p, i);
+        look_ahead(p, i);
         for (uint32_t k = s->first; p->series[i] && k < s->first + s->n; k++) {
             results[head_append(h, p->series[i], b->t[k], b->v[k])]++;
             newest = b->t[k] > newest ? b->t[k] : newest;
@@ -279,16 +369,39 @@ static void committed(void *arg, bool ok, uint64_t lsn, const struct err *err)
  * A series is defined twice in each segment, in different records, so that one damaged record takes
  * nothing along. `wal_defined` is twice the segment's number, plus one after the second time.
  */
+enum definition { DEFINED, DEFINE_FIRST, DEFINE_SECOND };
+
+/* Fills `define`; gives how many are to be defined. */
+static size_t choose_definitions(struct pending *p, uint64_t segment)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        p->define[i] = DEFINED;
+        if (!p->series[i])
+            continue;
+        uint64_t at = atomic_load_explicit(&p->series[i]->wal_defined, memory_order_acquire);
+        if (at == 2 * segment + 1)
+            continue;
+        p->define[i] = at == 2 * segment ? DEFINE_SECOND : DEFINE_FIRST;
+        n++;
+    }
+    return n;
+}
+
+/* Labels of series that were found by their keys are not in the batch, but in the head. */
 static struct enc encode(struct pending *p, uint64_t segment)
 {
     struct enc e = {0};
-    for (size_t i = 0; i < p->n; i++) {
-        p->defined[i] = UINT64_MAX;
-        if (p->series[i])
-            p->defined[i] = atomic_load_explicit(&p->series[i]->wal_defined, memory_order_acquire);
-        p->define[i] = p->series[i] && p->defined[i] != 2 * segment + 1;
-    }
-    struct record_input in = {p->b, p->number, p->define};
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    struct record_input in = {.b = p->b, .number = p->number};
+    size_t room = choose_definitions(p, segment);
+    struct record_definition *at = arena_alloc(&a, room * sizeof *at);
+    for (size_t i = 0; room && i < p->n; i++)
+        if (p->define[i])
+            at[in.definitions_n++] = (struct record_definition){
+                p->number[i], series_labels(&p->db->head, p->series[i], &a)};
+    in.definitions = at;
     record_encode(&e, &in);
     return e;
 }
@@ -299,7 +412,7 @@ static void note_defined(struct pending *p, uint64_t segment)
     for (size_t i = 0; i < p->n; i++)
         if (p->define[i])
             atomic_store_explicit(&p->series[i]->wal_defined,
-                                  2 * segment + (p->defined[i] == 2 * segment),
+                                  2 * segment + (p->define[i] == DEFINE_SECOND),
                                   memory_order_release);
 }
 
@@ -333,6 +446,14 @@ static void refuse(struct batch *b, batch_done done, void *arg)
     done(arg, false, &none, &err);
 }
 
+static bool has_work(const struct pending *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->series[i])
+            return true;
+    return p->b->metadata_n > 0;
+}
+
 void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
 {
     struct err err = {0};
@@ -346,17 +467,15 @@ void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
     p->series = mem_zalloc((p->n + 1) * sizeof(struct series *));
     p->number = mem_zalloc((p->n + 1) * sizeof *p->number);
     p->define = mem_zalloc(p->n + 1);
-    p->defined = mem_array(p->n + 1, sizeof *p->defined);
+    flight_begin(&p->db->head.flights, &p->flight);
     drop_out_of_bounds(p);
-    resolve(p);
-    db_metadata_filter(p->db, b);
-    size_t found = 0;
-    for (size_t i = 0; i < p->n; i++)
-        found += p->series[i] != NULL;
-    if (found == 0 && b->metadata_n == 0) {
+    bool ok = resolve(p, &err);
+    if (ok)
+        db_metadata_filter(p->db, b);
+    if (ok && !has_work(p)) {
         finish(p, true, NULL);
         pending_unref(p);
-    } else if (!append(p, &err)) {
+    } else if (!ok || !append(p, &err)) {
         finish(p, false, &err);
         pending_unref(p);
     }

@@ -25,13 +25,27 @@ static bool headers_check(struct call *c, struct err *err, int *status)
     return true;
 }
 
+static int status_of(const struct err *err)
+{
+    switch (err->kind) {
+    case ERR_INVALID:
+        return 400;
+    case ERR_LIMIT:
+        return 413;
+    case ERR_NO_SPACE:
+        return 507;
+    default:
+        return 503;
+    }
+}
+
 /* Conflicting and refused samples make it a 400, which senders do not repeat; the rest is stored.
  */
 static void on_done(void *arg, bool ok, const struct batch_result *result, const struct err *err)
 {
     struct call *c = arg;
     if (!ok) {
-        reply_text(c, err->kind == ERR_NO_SPACE ? 507 : 503, "%s\n", err->msg);
+        reply_text(c, status_of(err), "%s\n", err->msg);
     } else if (result->conflicting || result->out_of_bounds || result->refused) {
         reply_text(c, 400, "%zu samples stored, %zu not: %s\n", result->stored,
                    result->conflicting + result->out_of_bounds + result->refused,
@@ -60,7 +74,7 @@ void prometheus_write(struct call *c)
     struct batch *b = batch_new();
     if (!decode(c, b, &err)) {
         batch_free(b);
-        reply_text(c, err.kind == ERR_LIMIT ? 413 : 400, "%s\n", err.msg);
+        reply_text(c, status_of(&err), "%s\n", err.msg);
         return;
     }
     c->api->sink->write(c->api->sink, b, on_done, c);
