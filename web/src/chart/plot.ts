@@ -185,7 +185,7 @@ export function createPlot(host: HTMLElement, width: number, options: PlotOption
             {
                 width: currentWidth,
                 height: options.height,
-                padding: [8, 20, 0, 0],
+                padding: [8, 28, 0, 0],
                 legend: { show: false },
                 cursor: {
                     sync: { key: options.syncKey, setSeries: false },
