@@ -37,7 +37,8 @@ static void to_buckets(struct arena *a, const double *all, int from, struct hist
     uint32_t spans_n = 0, n = 0;
     int end = 0;
     for (int i = 0; i < BUCKETS; i++) {
-        bool extra = all[i] == 0 && from && rnd(40) == 0 && i + from >= end; /* written, though empty */
+        bool extra =
+            all[i] == 0 && from && rnd(40) == 0 && i + from >= end; /* written, though empty */
         if (all[i] == 0 && !extra)
             continue;
         if (!spans_n || i + from != end)
