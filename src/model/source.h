@@ -59,7 +59,9 @@ struct source_ops {
     struct selection *(*select)(struct source *s, const struct matcher *m, size_t m_n,
                                 const struct select_hints *h, struct budget *b, struct err *err);
     size_t (*size)(const struct selection *sel);
-    struct labels (*labels)(const struct selection *sel, size_t i);
+    /* Made when they are first asked for, so by one thread at a time; they live as long as the
+     * selection. */
+    struct labels (*labels)(struct selection *sel, size_t i);
     /* Samples with start <= t <= end of the series from `first` on, into out[0], out[1], ..., in
      * the arena, counted against the budget of the selection. Neighbours are cheaper together: they
      * lie together on disk. *n says how many are wanted and gets how many were read, at least one;

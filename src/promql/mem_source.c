@@ -66,7 +66,7 @@ static size_t mem_size(const struct selection *sel)
     return sel->n;
 }
 
-static struct labels mem_labels(const struct selection *sel, size_t i)
+static struct labels mem_labels(struct selection *sel, size_t i)
 {
     return sel->m->table.at[sel->index[i]];
 }

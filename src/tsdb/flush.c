@@ -75,19 +75,9 @@ static void collect(struct head *h, series_list *out)
     }
 }
 
-/* As labels_cmp. Equal symbols are equal text. */
-static int series_cmp(const void *a, const void *b, void *arg)
+static int by_labels(const void *a, const void *b, void *head)
 {
-    const struct series *x = *(struct series *const *)a, *y = *(struct series *const *)b;
-    const struct head *h = arg;
-    size_t n = x->labels_n < y->labels_n ? x->labels_n : y->labels_n;
-    for (size_t i = 0; i < 2 * n; i++) {
-        if (x->labels[i] == y->labels[i])
-            continue;
-        return str_cmp(symbols_text(&h->symbols, x->labels[i]),
-                       symbols_text(&h->symbols, y->labels[i]));
-    }
-    return (x->labels_n > y->labels_n) - (x->labels_n < y->labels_n);
+    return series_cmp(head, *(struct series *const *)a, *(struct series *const *)b);
 }
 
 /* Frozen chunks change only in this thread until they are dropped, so no lock is held. */
@@ -139,10 +129,11 @@ static bool write_part(struct tsdb *db, const series_list *list, uint64_t *id, s
     return index_writer_finish(x, &info, &size, err);
 }
 
-/* Durable part and list; also when there is nothing to write but the WAL's new beginning. */
-static bool make_durable(struct tsdb *db, series_list *list, struct err *err)
+/* Durable part and list; also when there is nothing to write but the WAL's new beginning, then *id
+ * is 0. */
+static bool make_durable(struct tsdb *db, series_list *list, uint64_t *id, struct err *err)
 {
-    uint64_t id;
+    *id = 0;
     struct catalog_change ch = {.wal_covered = db->cut_lsn}, probe = {0};
     pthread_mutex_lock(&db->metadata.lock);
     bool dirty = db->metadata.dirty;
@@ -151,9 +142,9 @@ static bool make_durable(struct tsdb *db, series_list *list, struct err *err)
         return false;
     if (list->n > 0 || dirty) {
         if (list->n)
-            qsort_r(list->at, list->n, sizeof list->at[0], series_cmp, &db->head);
-        bool ok = write_part(db, list, &id, err);
-        ch.add = &id;
+            qsort_r(list->at, list->n, sizeof list->at[0], by_labels, &db->head);
+        bool ok = write_part(db, list, id, err);
+        ch.add = id;
         ch.add_n = 1;
         if (ok && catalog_apply(db->catalog, &ch, NULL, err))
             return true;
@@ -165,9 +156,13 @@ static bool make_durable(struct tsdb *db, series_list *list, struct err *err)
     return catalog_apply(db->catalog, &ch, NULL, err);
 }
 
-static void publish(struct tsdb *db)
+/* `id`: the new part; 0: there is none. */
+static void publish(struct tsdb *db, uint64_t id, const series_list *list)
 {
     struct part_set *ps = part_set_make(db, db->parts);
+    for (size_t i = 0; i < ps->n && id; i++)
+        if (part_info(ps->at[i]->part)->id == id)
+            tpart_link(ps->at[i], list->at, list->n);
     pthread_rwlock_wrlock(&db->head.gate);
     struct part_set *old = part_set_swap(db, ps);
     db->head.frozen_live = false;
@@ -207,9 +202,10 @@ bool db_flush(struct tsdb *db, bool gc, struct err *err)
     if (!cut(db))
         return true;
     collect(&db->head, &list);
-    bool ok = make_durable(db, &list, err);
+    uint64_t id;
+    bool ok = make_durable(db, &list, &id, err);
     if (ok) {
-        publish(db);
+        publish(db, id, &list);
         drop(db, &list);
         if (gc)
             remove_silent(&db->head);

@@ -28,6 +28,7 @@
 #include "tsdb/gather.h"
 #include "tsdb/keys.h"
 #include "tsdb/numbers.h"
+#include "tsdb/order.h"
 #include "tsdb/symbols.h"
 
 struct sample {
@@ -66,6 +67,8 @@ struct series {
     _Atomic uint32_t touched;     /* flights.h: by batches that began then or before */
     _Atomic uint64_t wal_defined; /* where the WAL has its definition: write.c */
     uint32_t idle;                /* flushes in a row that found nothing; the flush's own */
+    bool forgotten;               /* under order.lock, like rank: it has no place there any more */
+    uint64_t rank;                /* rises with the labels; 0: none yet */
     uint32_t labels[];            /* name, value, name, value: symbols */
 };
 
@@ -86,6 +89,7 @@ struct label_values {
 struct shard {
     pthread_rwlock_t lock;      /* guards all of it */
     VEC(struct series *) by_id; /* NULL: removed */
+    size_t ranked;              /* under order.update: those below were given to the order */
     size_t live;
     uint32_t *slots; /* hash table: id + 1 */
     size_t slots_n;
@@ -103,6 +107,8 @@ struct head {
     struct keys keys;
     struct reclaim reclaim;
     struct flights flights;
+    struct order order;
+    _Atomic uint64_t added;  /* series, ever */
     _Atomic uint64_t memory; /* bytes, about */
     _Atomic uint64_t series;
     /* Under the gate. */
@@ -134,7 +140,10 @@ struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uin
 /* Under the gate and the shard's lock, for writing: removes the series of which `idle` says so and
  * that no batch on its way has. */
 void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min);
-/* The labels, text in the symbols, array in the arena. Under the shard's lock. */
+/* As labels_cmp. Whoever asks knows that neither is freed meanwhile. */
+int series_cmp(const struct head *h, const struct series *x, const struct series *y);
+/* The labels, text in the symbols, array in the arena. Under the shard's lock, or inside `reclaim`.
+ */
 struct labels series_labels(const struct head *h, const struct series *s, struct arena *a);
 /* Ids of the series that match all, in order of id; under the shard's lock. */
 struct id_list {

@@ -33,6 +33,7 @@ static void tpart_unref(struct tpart *p)
     else if (p->removed)
         catalog_drop(db->catalog, p->part);
     /* Else the catalog still has it, and closes it. */
+    free(p->links);
     free(p);
 }
 

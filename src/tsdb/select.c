@@ -16,29 +16,27 @@ enum { BUDGET_EVERY = 256 };
 
 /* A place where a series has samples: a part and its id there, or a capture of the head. */
 struct origin {
-    struct labels labels;
     uint32_t part; /* index in the set; HEAD: a capture */
     uint32_t id;
 };
 #define HEAD UINT32_MAX
 
 struct selected {
-    uint32_t first, n; /* in `origins`; parts in their order, then the head */
+    uint32_t first, n;    /* in `origins`; parts in their order, then the head */
+    struct labels labels; /* made when they are asked for; at NULL: not yet */
 };
 
 struct selection {
     struct tsdb *db;
-    struct arena arena;
+    struct arena arena; /* of the thread that asks for labels; reading uses the reader's */
     struct budget *budget;
     struct reclaim_reader reader;
     struct part_set *parts;
     struct index_ref **indexes; /* one per part; NULL: not needed */
     VEC(const struct series *) series;
-    VEC(struct labels) series_labels;
     struct capture *captures;
     VEC(struct origin) origins;
-    struct selected *at;
-    size_t n;
+    VEC(struct selected) at;
 };
 
 struct request {
@@ -59,21 +57,14 @@ static void sel_release(struct selection *sel)
     part_set_unref(sel->parts);
     reclaim_leave(&sel->db->head.reclaim, &sel->reader);
     vec_fini(&sel->series);
-    vec_fini(&sel->series_labels);
     vec_fini(&sel->origins);
+    vec_fini(&sel->at);
     free(sel->captures);
     arena_fini(&sel->arena);
     free(sel);
 }
 
 /* ---- the head ---- */
-
-/* Under the shard's lock. */
-static void take_series(struct selection *sel, const struct series *s)
-{
-    vec_push(&sel->series, s);
-    vec_push(&sel->series_labels, series_labels(&sel->db->head, s, &sel->arena));
-}
 
 static bool match_shards(struct selection *sel, const struct request *r, size_t *seen,
                          struct err *err)
@@ -87,8 +78,9 @@ static bool match_shards(struct selection *sel, const struct request *r, size_t 
             return false;
         pthread_rwlock_rdlock(&sh->lock);
         struct id_list ids = shard_match(h, sh, r->m, r->m_n, &a);
+        vec_reserve(&sel->series, ids.n);
         for (size_t k = 0; k < ids.n; k++)
-            take_series(sel, sh->by_id.at[ids.at[k]]);
+            sel->series.at[sel->series.n++] = sh->by_id.at[ids.at[k]];
         seen[i] = sh->by_id.n;
         pthread_rwlock_unlock(&sh->lock);
         arena_reset(&a);
@@ -106,7 +98,7 @@ static void match_late(struct selection *sel, const struct request *r, const siz
         for (size_t id = seen[i]; id < sh->by_id.n; id++) {
             const struct series *s = sh->by_id.at[id];
             if (s && series_matches(h, s, r->m, r->m_n))
-                take_series(sel, s);
+                vec_push(&sel->series, s);
         }
         pthread_rwlock_unlock(&sh->lock);
     }
@@ -132,73 +124,211 @@ static bool select_head(struct selection *sel, const struct request *r, struct e
     return true;
 }
 
-/* ---- parts ---- */
+/* ---- lists of candidates: the series of one part or of the head, in order of labels ---- */
 
-static bool select_part(struct selection *sel, const struct request *r, uint32_t i, struct err *err)
+struct list {
+    struct selection *sel;
+    uint32_t part; /* HEAD: ids are places in sel->series */
+    struct id_list ids;
+    size_t next;
+    const uint32_t *links; /* of the part: numbers in the head; NULL: unknown */
+    struct labels labels;  /* of the next one, if has_labels */
+    bool has_labels;
+    bool least; /* while the next of the selection is looked for */
+};
+
+static struct labels origin_labels(const struct selection *sel, struct origin o, struct arena *a)
+{
+    struct labels ls = {0};
+    struct err err;
+    if (o.part == HEAD)
+        return series_labels(&sel->db->head, sel->series.at[o.id], a);
+    /* What can be wrong with them was found out when the index was loaded. */
+    if (!index_labels(sel->indexes[o.part]->x, o.id, a, &ls, &err))
+        return (struct labels){0};
+    return ls;
+}
+
+static struct origin list_origin(const struct list *l)
+{
+    return (struct origin){l->part, l->ids.at[l->next]};
+}
+
+static struct labels list_labels(struct list *l)
+{
+    if (!l->has_labels)
+        l->labels = origin_labels(l->sel, list_origin(l), &l->sel->arena);
+    l->has_labels = true;
+    return l->labels;
+}
+
+/* The number of the next series in the head; 0: unknown. */
+static uint64_t list_number(const struct list *l)
+{
+    uint32_t id = l->ids.at[l->next];
+    if (l->part == HEAD)
+        return head_series_number(&l->sel->db->head, l->sel->series.at[id]);
+    return l->links ? l->links[id] : 0;
+}
+
+/* Series with one number are one series; all else is told by the labels. */
+static int list_cmp(struct list *x, struct list *y)
+{
+    uint64_t number = list_number(x);
+    if (number && number == list_number(y))
+        return 0;
+    return labels_cmp(list_labels(x), list_labels(y));
+}
+
+static bool list_part(struct selection *sel, const struct request *r, uint32_t i, struct arena *a,
+                      struct list *out, struct err *err)
 {
     struct tpart *p = sel->parts->at[i];
     const struct part_info *info = part_info(p->part);
+    *out = (struct list){.sel = sel, .part = i};
     if (info->min_t > r->end || info->max_t < r->start)
         return true;
-    struct arena a ARENA_CLEANUP;
-    struct id_list ids;
-    arena_init(&a, 0);
     sel->indexes[i] = tpart_index(p, err);
-    if (!sel->indexes[i] || !index_match(sel->indexes[i]->x, r->m, r->m_n, &a, &ids, err))
+    if (!sel->indexes[i] || !index_match(sel->indexes[i]->x, r->m, r->m_n, a, &out->ids, err))
         return false;
-    for (size_t k = 0; k < ids.n; k++) {
-        struct origin o = {.part = i, .id = ids.at[k]};
-        if (k % BUDGET_EVERY == 0 && !check_budget(sel, 0, err))
-            return false;
-        if (!index_overlaps(sel->indexes[i]->x, o.id, r->start, r->end))
-            continue;
-        if (!index_labels(sel->indexes[i]->x, o.id, &sel->arena, &o.labels, err))
-            return false;
-        vec_push(&sel->origins, o);
-    }
-    return true;
+    bool inside = r->start <= info->min_t && info->max_t <= r->end;
+    size_t n = 0;
+    for (size_t k = 0; k < out->ids.n && !inside; k++)
+        if (index_overlaps(sel->indexes[i]->x, out->ids.at[k], r->start, r->end))
+            out->ids.at[n++] = out->ids.at[k];
+    if (!inside)
+        out->ids.n = n;
+    out->links = atomic_load(&p->links);
+    return check_budget(sel, 0, err);
 }
 
-/* ---- both ---- */
-
-static int origin_cmp(const void *a, const void *b)
+static int stray_cmp(const void *a, const void *b, void *selection)
 {
-    const struct origin *x = a, *y = b;
-    int c = labels_cmp(x->labels, y->labels);
-    return c ? c : (x->part > y->part) - (x->part < y->part);
+    const struct selection *sel = selection;
+    return series_cmp(&sel->db->head, sel->series.at[*(const uint32_t *)a],
+                      sel->series.at[*(const uint32_t *)b]);
 }
 
-/* Sorts the origins and makes one entry of those with equal labels. */
-static void group(struct selection *sel, size_t limit)
+/* Puts the strays, which have no rank, between the others. Both are in order; from the back. */
+static void insert_strays(struct selection *sel, struct id_list *l, uint32_t *strays, size_t n)
 {
-    size_t n = sel->origins.n;
-    if (n)
-        qsort(sel->origins.at, n, sizeof sel->origins.at[0], origin_cmp);
-    sel->at = arena_array(&sel->arena, struct selected, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        const struct origin *o = &sel->origins.at[i];
-        if (i > 0 && labels_eq(o[-1].labels, o->labels))
-            sel->at[sel->n - 1].n++;
+    size_t i = l->n, w = l->n + n;
+    qsort_r(strays, n, sizeof *strays, stray_cmp, sel);
+    while (n > 0)
+        if (i > 0 && stray_cmp(&l->at[i - 1], &strays[n - 1], sel) > 0)
+            l->at[--w] = l->at[--i];
         else
-            sel->at[sel->n++] = (struct selected){(uint32_t)i, 1};
+            l->at[--w] = strays[--n];
+}
+
+static void list_head(struct selection *sel, const struct request *r, struct arena *a,
+                      struct list *out)
+{
+    size_t n = sel->series.n, strays = 0;
+    struct ranked *ranks = arena_alloc(a, 2 * n * sizeof *ranks);
+    *out = (struct list){.sel = sel, .part = HEAD};
+    out->ids.at = arena_alloc(a, (n + 1) * sizeof *out->ids.at);
+    order_update(&sel->db->head);
+    order_ranks(&sel->db->head, sel->series.at, n, ranks, ranks + n);
+    uint32_t *lost = arena_alloc(a, (n + 1) * sizeof *lost);
+    for (size_t i = 0; i < n; i++) {
+        if (!capture_overlaps(&sel->captures[ranks[i].i], r->start, r->end))
+            continue;
+        if (ranks[i].rank)
+            out->ids.at[out->ids.n++] = ranks[i].i;
+        else
+            lost[strays++] = ranks[i].i;
     }
-    if (limit && sel->n > limit)
-        sel->n = limit;
+    if (strays) {
+        insert_strays(sel, &out->ids, lost, strays);
+        out->ids.n += strays;
+    }
+}
+
+/* ---- all together ---- */
+
+/* Marks the lists whose next series is the smallest. */
+static void mark_least(struct list **lists, size_t n)
+{
+    struct list *least = lists[0];
+    least->least = true;
+    for (size_t i = 1; i < n; i++) {
+        int c = list_cmp(lists[i], least);
+        lists[i]->least = c <= 0;
+        if (c >= 0)
+            continue;
+        least = lists[i];
+        for (size_t k = 0; k < i; k++)
+            lists[k]->least = false;
+    }
+}
+
+/* The smallest of the lists' next series becomes the next of the selection. */
+static void merge_next(struct selection *sel, struct list **lists, size_t n)
+{
+    struct selected s = {.first = (uint32_t)sel->origins.n};
+    mark_least(lists, n);
+    for (size_t i = 0; i < n; i++) {
+        struct list *l = lists[i];
+        if (!l->least)
+            continue;
+        vec_push(&sel->origins, list_origin(l));
+        if (l->has_labels)
+            s.labels = l->labels;
+        l->has_labels = false;
+        l->next++;
+        s.n++;
+    }
+    vec_push(&sel->at, s);
+}
+
+static void take_list(struct selection *sel, struct list *l, size_t limit)
+{
+    size_t left = l->ids.n - l->next;
+    if (limit && left > limit - sel->at.n)
+        left = limit - sel->at.n;
+    vec_reserve(&sel->origins, left);
+    vec_reserve(&sel->at, left);
+    for (; left > 0; left--, l->next++) {
+        sel->at.at[sel->at.n++] = (struct selected){.first = (uint32_t)sel->origins.n, .n = 1};
+        sel->origins.at[sel->origins.n++] = list_origin(l);
+    }
+}
+
+static bool merge_lists(struct selection *sel, struct list *at, size_t n, size_t limit,
+                        struct err *err)
+{
+    struct list **open = arena_array(&sel->arena, struct list *, n);
+    for (;;) {
+        size_t open_n = 0;
+        for (size_t i = 0; i < n; i++)
+            if (at[i].next < at[i].ids.n)
+                open[open_n++] = &at[i];
+        if (open_n == 0 || (limit && sel->at.n == limit))
+            return true;
+        if (open_n == 1)
+            take_list(sel, open[0], limit);
+        else
+            merge_next(sel, open, open_n);
+        if (sel->at.n % BUDGET_EVERY == 0 && !check_budget(sel, 0, err))
+            return false;
+    }
 }
 
 static bool fill(struct selection *sel, const struct request *r, size_t limit, struct err *err)
 {
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
     if (!select_head(sel, r, err))
         return false;
-    sel->indexes = arena_array(&sel->arena, struct index_ref *, sel->parts->n + 1);
-    for (size_t i = 0; i < sel->series.n; i++)
-        if (capture_overlaps(&sel->captures[i], r->start, r->end))
-            vec_push(&sel->origins, (struct origin){sel->series_labels.at[i], HEAD, (uint32_t)i});
-    for (uint32_t i = 0; i < sel->parts->n; i++)
-        if (!select_part(sel, r, i, err))
+    size_t n = sel->parts->n;
+    sel->indexes = arena_array(&sel->arena, struct index_ref *, n + 1);
+    struct list *lists = arena_array(&a, struct list, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        if (!list_part(sel, r, i, &a, &lists[i], err))
             return false;
-    group(sel, limit);
-    return check_budget(sel, 0, err);
+    list_head(sel, r, &a, &lists[n]);
+    return merge_lists(sel, lists, n + 1, limit, err) && check_budget(sel, 0, err);
 }
 
 static struct selection *db_select(struct source *s, const struct matcher *m, size_t m_n,
@@ -221,12 +351,15 @@ static struct selection *db_select(struct source *s, const struct matcher *m, si
 
 static size_t sel_size(const struct selection *sel)
 {
-    return sel->n;
+    return sel->at.n;
 }
 
-static struct labels sel_labels(const struct selection *sel, size_t i)
+static struct labels sel_labels(struct selection *sel, size_t i)
 {
-    return sel->origins.at[sel->at[i].first].labels;
+    struct selected *s = &sel->at.at[i];
+    if (!s->labels.at)
+        s->labels = origin_labels(sel, sel->origins.at[s->first + s->n - 1], &sel->arena);
+    return s->labels;
 }
 
 /* A read is of about so many samples, were they ten seconds apart; whoever wants more asks again.
@@ -253,7 +386,7 @@ static bool read_part(const struct reading *r, uint32_t i, struct err *err)
     struct gather *out[READ_SERIES];
     size_t n = 0;
     for (size_t k = 0; k < r->n; k++) {
-        const struct selected *s = &r->sel->at[r->first + k];
+        const struct selected *s = &r->sel->at.at[r->first + k];
         for (uint32_t o = s->first; o < s->first + s->n; o++)
             if (r->sel->origins.at[o].part == i) {
                 ids[n] = r->sel->origins.at[o].id;
@@ -266,7 +399,7 @@ static bool read_part(const struct reading *r, uint32_t i, struct err *err)
 static bool read_head(const struct reading *r, struct err *err)
 {
     for (size_t k = 0; k < r->n; k++) {
-        const struct selected *s = &r->sel->at[r->first + k];
+        const struct selected *s = &r->sel->at.at[r->first + k];
         const struct origin *last = &r->sel->origins.at[s->first + s->n - 1];
         if (last->part == HEAD && !capture_read(&r->sel->captures[last->id], &r->out[k], err))
             return false;
@@ -333,7 +466,7 @@ static bool collect(struct source *s, str name, const struct matcher *m, size_t 
     if (!sel)
         return false;
     struct map seen MAP_CLEANUP = {0};
-    for (size_t i = 0; i < sel->n; i++) {
+    for (size_t i = 0; i < sel->at.n; i++) {
         struct labels ls = sel_labels(sel, i);
         for (size_t k = 0; k < ls.n; k++)
             if (!name.n)

@@ -149,6 +149,7 @@ struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uin
         slot_put(sh, s);
     atomic_fetch_add_explicit(&h->memory, series_bytes(s), memory_order_relaxed);
     atomic_fetch_add_explicit(&h->series, 1, memory_order_relaxed);
+    atomic_fetch_add(&h->added, 1);
     return s;
 }
 
@@ -186,23 +187,42 @@ static bool is_removable(const struct series *s, uint32_t idle_min, uint32_t spa
 
 void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min)
 {
-    size_t removed = 0, pairs = sh->postings.n;
+    size_t pairs = sh->postings.n;
     uint32_t spared = flights_oldest(&h->flights);
+    VEC(struct series *) removed = {0};
     VEC_EACH (s, &sh->by_id)
         if (*s && is_removable(*s, idle_min, spared)) {
-            series_retire(h, *s);
+            vec_push(&removed, *s);
             *s = NULL;
-            removed++;
         }
-    if (!removed)
+    if (removed.n) {
+        order_forget(h, removed.at, removed.n);
+        VEC_EACH (s, &removed)
+            series_retire(h, *s);
+    }
+    bool any = removed.n > 0;
+    sh->live -= removed.n;
+    vec_fini(&removed);
+    if (!any)
         return;
-    sh->live -= removed;
     index_clear(sh);
     VEC_EACH (s, &sh->by_id)
         for (size_t i = 0; *s && i < (*s)->labels_n; i++)
             index_label(h, sh, (*s)->labels[2 * i], (*s)->labels[2 * i + 1], (*s)->id);
     atomic_fetch_sub_explicit(&h->memory, 48 * pairs, memory_order_relaxed);
     rebuild_slots(sh, sh->slots_n);
+}
+
+int series_cmp(const struct head *h, const struct series *x, const struct series *y)
+{
+    size_t n = x->labels_n < y->labels_n ? x->labels_n : y->labels_n;
+    for (size_t i = 0; i < 2 * n; i++) {
+        if (x->labels[i] == y->labels[i]) /* equal symbols are equal text */
+            continue;
+        return str_cmp(symbols_text(&h->symbols, x->labels[i]),
+                       symbols_text(&h->symbols, y->labels[i]));
+    }
+    return (x->labels_n > y->labels_n) - (x->labels_n < y->labels_n);
 }
 
 struct labels series_labels(const struct head *h, const struct series *s, struct arena *a)
@@ -379,6 +399,7 @@ void head_init(struct head *h, unsigned shards)
     symbols_init(&h->symbols, &h->reclaim);
     keys_init(&h->keys);
     flights_init(&h->flights);
+    order_init(&h->order);
     h->shards = aligned_alloc(64, shards * sizeof *h->shards);
     if (!h->shards)
         abort();
@@ -395,6 +416,7 @@ void head_fini(struct head *h)
     symbols_fini(&h->symbols);
     keys_fini(&h->keys);
     flights_fini(&h->flights);
+    order_fini(&h->order);
     reclaim_fini(&h->reclaim);
     pthread_rwlock_destroy(&h->gate);
 }

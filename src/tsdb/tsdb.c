@@ -239,6 +239,15 @@ static bool is_flush_due(struct tsdb *db)
     return old || large || failed || w.bytes > db->o.wal_bytes_max;
 }
 
+/* So that queries need not. */
+static void rank_series(struct tsdb *db)
+{
+    struct reclaim_reader reader;
+    reclaim_enter(&db->head.reclaim, &reader);
+    order_update(&db->head);
+    reclaim_leave(&db->head.reclaim, &reader);
+}
+
 /* One piece of work; *did: there was one. */
 static bool work(struct tsdb *db, bool *did, struct err *err)
 {
@@ -250,7 +259,11 @@ static bool work(struct tsdb *db, bool *did, struct err *err)
         *did = true;
         return db_flush(db, true, err);
     }
-    return db_merge(db, did, err);
+    if (!db_merge(db, did, err) || *did)
+        return err->kind == ERR_NONE;
+    rank_series(db);
+    db_link_part(db, did);
+    return true;
 }
 
 bool tsdb_tick(struct tsdb *db, struct err *err)

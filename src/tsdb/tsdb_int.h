@@ -35,6 +35,9 @@ struct tpart {
     bool removed;  /* delete the file when nobody reads it any more */
     bool moved;    /* the file is in quarantine already */
     bool no_merge; /* a block of it is damaged; under `work` */
+    /* The head's number of each series, 0: it was not there. Made once, in the background; NULL
+     * until then. Numbers are never used twice, so what is removed later does no harm. */
+    _Atomic(uint32_t *) links;
 };
 
 struct part_set {
@@ -101,6 +104,13 @@ ts_ms db_oldest(struct tsdb *db);
 /* ---- write.c ---- */
 void db_write(struct sink *s, struct batch *b, batch_done done, void *arg);
 void db_note_newest(struct tsdb *db, ts_ms t);
+
+/* ---- links.c ---- */
+/* Remembers which series of the head the series of a part are, for a part that readers use and that
+ * nobody did it for; *did: there was one. */
+void db_link_part(struct tsdb *db, bool *did);
+/* Of the part that a flush made of these series. Before it is published. */
+void tpart_link(struct tpart *p, struct series *const *at, size_t n);
 
 /* ---- metadata.c ---- */
 enum { METADATA_MAX = 200000, METADATA_TEXT_MAX = 64 << 10 };

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Most series of a part are in the head too, and a selection must find out which. Comparing labels
+ * costs more than reading a day of samples, so every part remembers the head's number of each of
+ * its series.
+ */
+#include "sys/pool.h"
+#include "tsdb/tsdb_int.h"
+
+enum { SLICE = 256 };
+
+static uint32_t number_of(const struct head *h, const struct series *s)
+{
+    uint64_t number = head_series_number(h, s);
+    return number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
+void tpart_link(struct tpart *p, struct series *const *at, size_t n)
+{
+    if (n != part_info(p->part)->series || atomic_load(&p->links))
+        return;
+    uint32_t *links = mem_array(n + 1, sizeof *links);
+    for (size_t i = 0; i < n; i++)
+        links[i] = number_of(&p->db->head, at[i]);
+    atomic_store(&p->links, links);
+}
+
+static void link_by_labels(struct tsdb *db, struct tpart *p, const struct index *x)
+{
+    struct arena a ARENA_CLEANUP;
+    struct err err;
+    size_t n = index_series_n(x);
+    uint32_t *links = mem_zalloc((n + 1) * sizeof *links);
+    arena_init(&a, 0);
+    for (size_t i = 0; i < n; i++) {
+        struct labels ls;
+        if (i % SLICE == 0) {
+            pool_yield();
+            arena_reset(&a);
+        }
+        if (!index_labels(x, (uint32_t)i, &a, &ls, &err))
+            continue;
+        uint64_t hash = labels_hash(ls);
+        struct shard *sh = &db->head.shards[head_shard_of(&db->head, hash)];
+        pthread_rwlock_rdlock(&sh->lock);
+        const struct series *s = shard_find(&db->head, sh, ls, hash);
+        if (s)
+            links[i] = number_of(&db->head, s);
+        pthread_rwlock_unlock(&sh->lock);
+    }
+    atomic_store(&p->links, links);
+}
+
+void db_link_part(struct tsdb *db, bool *did)
+{
+    *did = false;
+    for (size_t i = 0; i < db->parts->n && !*did; i++) {
+        struct tpart *p = db->parts->at[i];
+        pthread_mutex_lock(&db->parts_lock);
+        bool used = p->index && !atomic_load(&p->links);
+        pthread_mutex_unlock(&db->parts_lock);
+        struct err err;
+        struct index_ref *x = used ? tpart_index(p, &err) : NULL;
+        if (!x)
+            continue;
+        link_by_labels(db, p, x->x);
+        index_ref_put(x);
+        *did = true;
+    }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tsdb/head.h"
+
+enum { RANK_GAP = 1 << 16, DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
+
+void order_init(struct order *o)
+{
+    pthread_mutex_init(&o->update, NULL);
+    pthread_rwlock_init(&o->lock, NULL);
+}
+
+void order_fini(struct order *o)
+{
+    vec_fini(&o->at);
+    pthread_mutex_destroy(&o->update);
+    pthread_rwlock_destroy(&o->lock);
+}
+
+static int by_labels(const void *a, const void *b, void *head)
+{
+    return series_cmp(head, *(const struct series *const *)a, *(const struct series *const *)b);
+}
+
+/* ---- giving ranks ---- */
+
+typedef VEC(struct series *) series_vec;
+
+static void collect_new(struct head *h, series_vec *out)
+{
+    for (unsigned i = 0; i < h->shards_n; i++) {
+        struct shard *sh = &h->shards[i];
+        pthread_rwlock_rdlock(&sh->lock);
+        for (; sh->ranked < sh->by_id.n; sh->ranked++)
+            if (sh->by_id.at[sh->ranked])
+                vec_push(out, sh->by_id.at[sh->ranked]);
+        pthread_rwlock_unlock(&sh->lock);
+    }
+}
+
+static size_t place_of(struct head *h, const struct series *s, size_t n)
+{
+    size_t lo = 0;
+    while (lo < n) {
+        size_t mid = lo + (n - lo) / 2;
+        if (series_cmp(h, h->order.at.at[mid], s) < 0)
+            lo = mid + 1;
+        else
+            n = mid;
+    }
+    return lo;
+}
+
+static void number_all(struct order *o)
+{
+    for (size_t i = 0; i < o->at.n; i++)
+        o->at.at[i]->rank = (i + 1) * (uint64_t)RANK_GAP;
+}
+
+/* The new ones stand at places[0..n), rising. False: there is no room for one of them. */
+static bool number_new(struct order *o, const size_t *places, size_t n)
+{
+    for (size_t i = 0, k; i < n; i = k) {
+        for (k = i + 1; k < n && places[k] == places[k - 1] + 1;)
+            k++;
+        size_t first = places[i], behind = places[k - 1] + 1;
+        uint64_t low = first ? o->at.at[first - 1]->rank : 0;
+        uint64_t high =
+            behind < o->at.n ? o->at.at[behind]->rank : low + (k - i + 1) * (uint64_t)RANK_GAP;
+        uint64_t step = (high - low) / (k - i + 1);
+        if (step == 0)
+            return false;
+        for (size_t j = i; j < k; j++)
+            o->at.at[places[j]]->rank = low + (j - i + 1) * step;
+    }
+    return true;
+}
+
+/* Under the lock for writing. From the back, so that each series that was there moves once. */
+static void insert(struct head *h, struct series *const *fresh, size_t n)
+{
+    struct order *o = &h->order;
+    size_t end = o->at.n, *places MEM_CLEANUP = mem_array(n, sizeof *places);
+    vec_reserve(&o->at, n);
+    o->at.n += n;
+    for (size_t i = n; i-- > 0;) {
+        size_t at = place_of(h, fresh[i], end);
+        memmove(o->at.at + at + i + 1, o->at.at + at, (end - at) * sizeof *o->at.at);
+        o->at.at[at + i] = fresh[i];
+        places[i] = at + i;
+        end = at;
+    }
+    if (!number_new(o, places, n))
+        number_all(o);
+}
+
+void order_update(struct head *h)
+{
+    struct order *o = &h->order;
+    series_vec fresh = {0};
+    pthread_mutex_lock(&o->update);
+    uint64_t added = atomic_load(&h->added);
+    if (added != o->seen)
+        collect_new(h, &fresh);
+    o->seen = added;
+    if (fresh.n > 1)
+        qsort_r(fresh.at, fresh.n, sizeof *fresh.at, by_labels, h);
+    pthread_rwlock_wrlock(&o->lock);
+    size_t n = 0;
+    for (size_t i = 0; i < fresh.n; i++)
+        if (!fresh.at[i]->forgotten)
+            fresh.at[n++] = fresh.at[i];
+    if (n)
+        insert(h, fresh.at, n);
+    pthread_rwlock_unlock(&o->lock);
+    pthread_mutex_unlock(&o->update);
+    vec_fini(&fresh);
+}
+
+void order_forget(struct head *h, struct series *const *at, size_t n)
+{
+    struct order *o = &h->order;
+    size_t kept = 0;
+    pthread_rwlock_wrlock(&o->lock);
+    for (size_t i = 0; i < n; i++) {
+        at[i]->forgotten = true;
+        at[i]->rank = 0;
+    }
+    for (size_t i = 0; i < o->at.n; i++)
+        if (!o->at.at[i]->forgotten)
+            o->at.at[kept++] = o->at.at[i];
+    o->at.n = kept;
+    pthread_rwlock_unlock(&o->lock);
+}
+
+/* ---- sorting by them ---- */
+
+/* One round of a radix sort; false when all have the same digit and nothing was moved. */
+static bool sort_by_digit(const struct ranked *from, struct ranked *to, size_t n, unsigned shift)
+{
+    uint32_t count[DIGITS] = {0}, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        count[from[i].rank >> shift & (DIGITS - 1)]++;
+    if (count[from[0].rank >> shift & (DIGITS - 1)] == n)
+        return false;
+    for (size_t i = 0; i < DIGITS; i++) {
+        uint32_t here = count[i];
+        count[i] = sum;
+        sum += here;
+    }
+    for (size_t i = 0; i < n; i++)
+        to[count[from[i].rank >> shift & (DIGITS - 1)]++] = from[i];
+    return true;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    return (x->i > y->i) - (x->i < y->i);
+}
+
+static void sort_ranks(struct ranked *at, size_t n, struct ranked *room)
+{
+    struct ranked *from = at, *to = room;
+    if (n < DIGITS / 4) {
+        if (n)
+            qsort(at, n, sizeof *at, by_rank);
+        return;
+    }
+    for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS)
+        if (sort_by_digit(from, to, n, shift)) {
+            struct ranked *swap = from;
+            from = to;
+            to = swap;
+        }
+    if (from != at)
+        memcpy(at, from, n * sizeof *at);
+}
+
+void order_ranks(struct head *h, const struct series *const *at, size_t n, struct ranked *out,
+                 struct ranked *room)
+{
+    pthread_rwlock_rdlock(&h->order.lock);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (struct ranked){at[i]->rank, (uint32_t)i};
+    pthread_rwlock_unlock(&h->order.lock);
+    sort_ranks(out, n, room);
+}
