@@ -1,38 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reading the sections of a part. Loading walks every section once and keeps tables of places; what
- * it checked there is safe to use afterwards (symbol numbers, lengths, ids below the count).
+ * Loading the sections of a part. Everything is checked here (symbols below their count, series
+ * sorted, pages inside their section, rows of times inside their page, blocks in order of time), so
+ * that using an index cannot fail.
  */
-#include "tsdb/index.h"
-
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
+#include "codec/zstd.h"
 #include "sys/pool.h"
 #include "sys/self.h"
-#include "tsdb/block.h"
+#include "tsdb/index_int.h"
 
-struct plist {
-    uint32_t name, value, n;
-    uint32_t len;
-    uint32_t off; /* in `postings` */
-};
-
-struct index {
-    struct part *part;
-    struct arena arena;
-    bytes symbols_raw, series_raw, postings_raw, metadata_raw;
-    str *symbols;
-    uint32_t symbols_n;
-    uint32_t *series; /* offset in series_raw */
-    uint32_t series_n;
-    struct plist *lists; /* by name, then value: numbers rise with the text */
-    uint32_t lists_n;
-    const struct part_section *samples;
-};
-
-static bool damaged(const struct index *x, const char *what, struct err *err)
+bool index_damaged(const struct index *x, const char *what, struct err *err)
 {
     self_add(SELF_PART_CORRUPT_READS, 1);
     return err_set(err, ERR_CORRUPT, "part %016" PRIx64 ": %s is malformed", part_info(x->part)->id,
@@ -48,88 +29,307 @@ static uint32_t take_count(struct dec *d)
     return d->bad ? 0 : (uint32_t)n;
 }
 
-static bool load_symbols(struct index *x)
+/* A number below `below`. */
+static uint32_t take_below(struct dec *d, uint64_t below)
 {
-    struct dec d = dec_of(x->symbols_raw);
+    uint64_t v = dec_uvar(d);
+    if (v >= below)
+        d->bad = true;
+    return d->bad ? 0 : (uint32_t)v;
+}
+
+/* ---- frames ---- */
+
+static bool add_frame(struct dec *d, struct enc *out)
+{
+    struct err err;
+    uint64_t n = dec_uvar(d), stored = dec_uvar(d);
+    const uint8_t *p = dec_take(d, stored);
+    if (!p || n > FRAME_BYTES || stored > n || n + out->n > SECTION_BYTES_MAX)
+        return false;
+    uint8_t *to = enc_room(out, n);
+    if (stored == n)
+        memcpy(to, p, n);
+    else if (!zstd_decode_exact(bytes_of(p, stored), to, n, &err))
+        return false;
+    out->n += n;
+    return true;
+}
+
+static bool unpack_section(bytes raw, struct enc *out)
+{
+    struct dec d = dec_of(raw);
+    while (dec_left(&d) > 0)
+        if (!add_frame(&d, out))
+            return false;
+    return true;
+}
+
+/* ---- sections ---- */
+
+static bool load_symbols(struct index *x, bytes raw)
+{
+    struct dec d = dec_of(raw);
+    uint64_t total = 0;
     x->symbols_n = take_count(&d);
     x->symbols = arena_alloc(&x->arena, (x->symbols_n + 1) * sizeof(str));
-    for (uint32_t i = 0; i < x->symbols_n; i++)
-        x->symbols[i] = dec_str(&d);
+    for (uint32_t i = 0; i < x->symbols_n; i++) {
+        uint64_t same = dec_uvar(&d);
+        str rest = dec_str(&d);
+        if (d.bad || same > (i ? x->symbols[i - 1].n : 0) ||
+            (total += same + rest.n) > SECTION_BYTES_MAX)
+            return false;
+        char *p = arena_alloc(&x->arena, same + rest.n);
+        if (same)
+            memcpy(p, x->symbols[i - 1].p, same);
+        if (rest.n)
+            memcpy(p + same, rest.p, rest.n);
+        x->symbols[i] = (str){p, same + rest.n};
+        if (i && str_cmp(x->symbols[i - 1], x->symbols[i]) >= 0)
+            return false;
+    }
     return !d.bad && dec_left(&d) == 0;
 }
 
-static bool skip_series(struct index *x, struct dec *d)
+static bool load_schemas(struct index *x, struct dec *d)
 {
-    uint64_t labels_n = dec_uvar(d);
-    if (labels_n > SERIES_LABELS_MAX)
-        return false;
-    for (uint64_t i = 0; i < 2 * labels_n; i++)
-        if (dec_uvar(d) >= x->symbols_n)
-            return false;
-    uint64_t off = dec_uvar(d), blocks_n = dec_uvar(d);
-    for (uint64_t i = 0; i < blocks_n && !d->bad; i++) {
-        dec_svar(d);
-        dec_uvar(d);
-        uint64_t n = dec_uvar(d), len = dec_uvar(d);
-        if (n == 0 || n > BLOCK_SAMPLES_MAX || off > x->samples->n || len > x->samples->n - off)
-            return false;
-        off += len;
+    x->schemas_n = take_count(d);
+    x->schemas = arena_alloc(&x->arena, (x->schemas_n + 1) * sizeof *x->schemas);
+    for (uint32_t i = 0; i < x->schemas_n && !d->bad; i++) {
+        uint32_t n = take_below(d, SERIES_LABELS_MAX + 1);
+        uint32_t *names = arena_alloc(&x->arena, (n + 1) * sizeof *names);
+        for (uint32_t k = 0; k < n; k++) {
+            names[k] = take_below(d, x->symbols_n);
+            if (k && names[k - 1] >= names[k])
+                d->bad = true;
+        }
+        x->schemas[i] = (struct schema){n, names};
     }
     return !d->bad;
 }
 
-static bool load_series(struct index *x)
+/* How many series and values each run has; the values come behind all runs. */
+static bool load_runs(struct index *x, struct dec *d, uint64_t *values_n)
 {
-    struct dec d = dec_of(x->series_raw);
-    x->series_n = take_count(&d);
-    x->series = arena_alloc(&x->arena, (x->series_n + 1) * sizeof *x->series);
-    if (x->series_raw.n > UINT32_MAX)
-        return false;
-    for (uint32_t i = 0; i < x->series_n; i++) {
-        x->series[i] = (uint32_t)(d.p - x->series_raw.p);
-        if (!skip_series(x, &d))
+    uint64_t series = 0;
+    x->runs_n = take_count(d);
+    x->runs = arena_alloc(&x->arena, (x->runs_n + 1) * sizeof *x->runs);
+    *values_n = 0;
+    for (uint32_t i = 0; i < x->runs_n && !d->bad; i++) {
+        uint32_t schema = take_below(d, x->schemas_n), n = take_below(d, x->series_n + 1ULL);
+        x->runs[i] =
+            (struct run){.first = (uint32_t)series, .schema = schema, .values_at = *values_n};
+        if (d->bad || n == 0 || (x->schemas[schema].n == 0 && n > 1))
+            return false;
+        series += n;
+        *values_n += (uint64_t)n * x->schemas[schema].n;
+        if (series > x->series_n)
             return false;
     }
-    return !d.bad && dec_left(&d) == 0;
+    x->runs[x->runs_n] = (struct run){.first = x->series_n, .values_at = *values_n};
+    /* Each value takes a byte. */
+    return !d->bad && series == x->series_n && *values_n <= dec_left(d);
 }
 
-static bool load_postings(struct index *x)
+static bool load_columns(struct index *x, struct dec *d, uint32_t i)
 {
-    struct dec d = dec_of(x->postings_raw);
-    x->lists_n = take_count(&d);
-    x->lists = arena_alloc(&x->arena, (x->lists_n + 1) * sizeof *x->lists);
-    for (uint32_t i = 0; i < x->lists_n; i++) {
-        uint64_t name = dec_uvar(&d), value = dec_uvar(&d), n = dec_uvar(&d), len = dec_uvar(&d);
-        const uint8_t *p = dec_take(&d, len);
-        if (!p || name >= x->symbols_n || value >= x->symbols_n || n > x->series_n || n > len)
+    struct run *r = &x->runs[i];
+    uint32_t labels = x->schemas[r->schema].n, n = r[1].first - r->first;
+    uint32_t *min = arena_alloc(&x->arena, (2 * labels + 1) * sizeof *min), *max = min + labels;
+    for (uint32_t k = 0; k < labels; k++) {
+        uint32_t *at = &x->values[r->values_at + k];
+        uint64_t v = 0;
+        min[k] = UINT32_MAX;
+        max[k] = 0;
+        for (uint32_t s = 0; s < n; s++, at += labels) {
+            v += (uint64_t)dec_svar(d);
+            if (d->bad || v >= x->symbols_n)
+                return false;
+            *at = (uint32_t)v;
+            min[k] = *at < min[k] ? *at : min[k];
+            max[k] = *at > max[k] ? *at : max[k];
+        }
+        if (k == 0 && min[0] != max[0])
             return false;
-        x->lists[i] = (struct plist){(uint32_t)name, (uint32_t)value, (uint32_t)n, (uint32_t)len,
-                                     (uint32_t)(p - x->postings_raw.p)};
     }
-    return !d.bad && dec_left(&d) == 0 && x->postings_raw.n <= UINT32_MAX;
+    r->min = min;
+    r->max = max;
+    return true;
+}
+
+/* As labels_cmp; numbers of symbols are in order of their text. */
+static int ids_cmp(const struct index *x, const struct run *r, uint32_t a, const struct run *q,
+                      uint32_t b)
+{
+    const struct schema *s = &x->schemas[r->schema], *t = &x->schemas[q->schema];
+    const uint32_t *v = run_values(x, r, a), *w = run_values(x, q, b);
+    for (uint32_t i = 0; i < s->n && i < t->n; i++) {
+        if (s->names[i] != t->names[i])
+            return s->names[i] < t->names[i] ? -1 : 1;
+        if (v[i] != w[i])
+            return v[i] < w[i] ? -1 : 1;
+    }
+    return (s->n > t->n) - (s->n < t->n);
+}
+
+static bool is_sorted(const struct index *x)
+{
+    for (uint32_t i = 0; i < x->runs_n; i++) {
+        const struct run *r = &x->runs[i];
+        if (i && ids_cmp(x, r - 1, r->first - 1, r, r->first) >= 0)
+            return false;
+        for (uint32_t id = r->first + 1; id < r[1].first; id++)
+            if (ids_cmp(x, r, id - 1, r, id) >= 0)
+                return false;
+    }
+    return true;
+}
+
+static bool load_series(struct index *x, bytes raw)
+{
+    struct dec d = dec_of(raw);
+    uint64_t values_n, series_n = dec_uvar(&d);
+    if (series_n > UINT32_MAX / 2)
+        return false;
+    x->series_n = (uint32_t)series_n;
+    if (!load_schemas(x, &d) || !load_runs(x, &d, &values_n))
+        return false;
+    x->values = arena_alloc(&x->arena, (values_n + 1) * sizeof *x->values);
+    for (uint32_t i = 0; i < x->runs_n; i++)
+        if (!load_columns(x, &d, i))
+            return false;
+    return !d.bad && dec_left(&d) == 0 && is_sorted(x);
+}
+
+static bool load_pages(struct index *x, struct dec *d, const struct part_section *s,
+                       struct page_at **out, uint32_t *out_n)
+{
+    uint32_t n = *out_n = take_count(d), first = 0;
+    struct page_at *at = *out = arena_alloc(&x->arena, (n + 1) * sizeof *at);
+    uint64_t off = 0;
+    for (uint32_t i = 0; i < n && !d->bad; i++) {
+        at[i] = (struct page_at){.off = off, .size = take_below(d, s->n - off + 1)};
+        off += at[i].size;
+    }
+    for (uint32_t i = 0; i < n && !d->bad; i++) {
+        at[i].first = first;
+        at[i].entries = take_below(d, PAGE_RAW_BYTES_MAX);
+        if (at[i].entries == 0 || at[i].entries > UINT32_MAX / 2 - first)
+            return false;
+        first += at[i].entries;
+    }
+    at[n] = (struct page_at){.off = off, .first = first};
+    return !d->bad && off == s->n;
+}
+
+static bool load_rows(struct index *x, struct dec *d)
+{
+    uint64_t t = 0;
+    uint32_t n = x->rows_n = take_count(d), page = 0;
+    struct time_row *rows = x->rows = arena_alloc(&x->arena, (n + 1) * sizeof *rows);
+    if (n != x->time_pages[x->time_pages_n].first)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        t += (uint64_t)dec_svar(d);
+        while (i >= x->time_pages[page + 1].first)
+            page++;
+        rows[i] = (struct time_row){.min_t = (ts_ms)t, .page = page};
+        rows[i].at = i - x->time_pages[page].first;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        rows[i].max_t = (ts_ms)((uint64_t)rows[i].min_t + dec_uvar(d));
+        if (rows[i].max_t < rows[i].min_t)
+            return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        rows[i].n = take_below(d, ROW_MAX + 1);
+        if (rows[i].n == 0)
+            return false;
+    }
+    return !d->bad;
+}
+
+static bool load_block_rows(struct index *x, struct dec *d)
+{
+    uint64_t row = 0;
+    for (uint32_t i = 0, b = 0; i < x->series_n; i++)
+        for (; b < x->first_block[i + 1]; b++) {
+            row += (uint64_t)dec_svar(d);
+            if (row >= x->rows_n)
+                return false;
+            x->block_row[b] = (uint32_t)row;
+            if (b > x->first_block[i] && x->rows[x->block_row[b - 1]].max_t >= x->rows[row].min_t)
+                return false;
+        }
+    return true;
+}
+
+static bool load_blocks(struct index *x, bytes raw)
+{
+    struct dec d = dec_of(raw);
+    if (!load_pages(x, &d, x->values_section, &x->pages, &x->pages_n) ||
+        !load_pages(x, &d, x->times_section, &x->time_pages, &x->time_pages_n) || !load_rows(x, &d))
+        return false;
+    uint32_t n = x->blocks_n = take_count(&d);
+    if (d.bad || n != x->pages[x->pages_n].first)
+        return false;
+    x->first_block = arena_alloc(&x->arena, (x->series_n + 1ULL) * sizeof *x->first_block);
+    x->block_row = arena_alloc(&x->arena, (n + 1ULL) * sizeof *x->block_row);
+    uint32_t block = 0;
+    for (uint32_t i = 0; i < x->series_n; i++) {
+        x->first_block[i] = block;
+        block += take_below(&d, n - block + 1ULL);
+    }
+    x->first_block[x->series_n] = block;
+    for (uint32_t i = 0; i < n; i++)
+        if (dec_u8(&d) >= BLOCK_KINDS)
+            return false;
+    return !d.bad && block == n && load_block_rows(x, &d) && !d.bad && dec_left(&d) == 0;
+}
+
+static bool load_metadata(struct index *x, bytes raw)
+{
+    uint8_t *p = arena_alloc(&x->arena, raw.n);
+    if (raw.n)
+        memcpy(p, raw.p, raw.n);
+    x->metadata = (bytes){p, raw.n};
+    return true;
+}
+
+static bool load_sections(struct index *x, struct err *err)
+{
+    static const char *const names[] = {"symbols", "series", "blocks", "metadata"};
+    static bool (*const load[])(struct index * x, bytes raw) = {load_symbols, load_series,
+                                                                load_blocks, load_metadata};
+    enum { N = sizeof names / sizeof *names };
+    bytes raw[N];
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    if (!part_read_sections(x->part, &a, names, N, raw, err))
+        return false;
+    for (int i = 0; i < N; i++) {
+        struct enc section = {0};
+        char what[64];
+        bool ok = unpack_section(raw[i], &section) && load[i](x, (bytes){section.p, section.n});
+        enc_fini(&section);
+        snprintf(what, sizeof what, "section \"%s\"", names[i]);
+        if (!ok)
+            return index_damaged(x, what, err);
+        pool_yield();
+    }
+    return true;
 }
 
 struct index *index_load(struct part *p, struct err *err)
 {
-    static const char *const names[] = {"symbols", "series", "postings", "metadata"};
-    bytes raw[4];
     struct index *x = mem_new(struct index);
     x->part = p;
     arena_init(&x->arena, 0);
-    x->samples = part_section(p, "samples");
-    bool ok = x->samples || damaged(x, "its directory", err);
-    ok = ok && part_read_sections(p, &x->arena, names, 4, raw, err);
-    if (ok) {
-        x->symbols_raw = raw[0];
-        x->series_raw = raw[1];
-        x->postings_raw = raw[2];
-        x->metadata_raw = raw[3];
-        ok = (load_symbols(x) || damaged(x, "section \"symbols\"", err)) &&
-             (load_series(x) || damaged(x, "section \"series\"", err)) &&
-             (load_postings(x) || damaged(x, "section \"postings\"", err));
-    }
-    if (ok)
-        return x;
+    x->values_section = part_section(p, "values");
+    x->times_section = part_section(p, "times");
+    if ((x->values_section && x->times_section) || index_damaged(x, "its directory", err))
+        if (load_sections(x, err))
+            return x;
     index_free(x);
     return NULL;
 }
@@ -150,229 +350,46 @@ size_t index_series_n(const struct index *x)
     return x->series_n;
 }
 
-/* ---- matching ---- */
+/* ---- one series ---- */
 
-static bool add_list(const struct index *x, const struct plist *p, struct id_list *out)
+const struct run *index_run_of(const struct index *x, uint32_t id)
 {
-    struct dec d = dec_of((bytes){x->postings_raw.p + p->off, p->len});
-    uint64_t id = 0;
-    for (uint32_t i = 0; i < p->n; i++) {
-        id += dec_uvar(&d);
-        if (d.bad || id >= x->series_n)
-            return false;
-        out->at[out->n++] = (uint32_t)id;
-    }
-    return true;
-}
-
-/* First list with (name, value) or behind it. */
-static uint32_t find_list(const struct index *x, str name, str value)
-{
-    uint32_t lo = 0, hi = x->lists_n;
-    while (lo < hi) {
+    uint32_t lo = 0, hi = x->runs_n;
+    while (hi - lo > 1) {
         uint32_t mid = lo + (hi - lo) / 2;
-        const struct plist *p = &x->lists[mid];
-        int c = str_cmp(x->symbols[p->name], name);
-        if (c == 0)
-            c = str_cmp(x->symbols[p->value], value);
-        if (c < 0)
-            lo = mid + 1;
+        if (x->runs[mid].first <= id)
+            lo = mid;
         else
             hi = mid;
     }
-    return lo;
+    return &x->runs[lo];
 }
 
-static int id_cmp(const void *a, const void *b)
+struct labels index_labels(const struct index *x, uint32_t id, struct arena *a)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static bool ids_by_value(const struct index *x, const struct matcher *m, bool want, struct arena *a,
-                         struct id_list *out)
-{
-    bool only_one = want && m->op == MATCH_EQ;
-    uint32_t from = find_list(x, m->name, only_one ? m->value : STR("")), lists = 0;
-    *out = (struct id_list){arena_alloc(a, (x->series_n + 1) * sizeof(uint32_t)), 0};
-    for (uint32_t i = from; i < x->lists_n; i++) {
-        const struct plist *p = &x->lists[i];
-        if (!str_eq(x->symbols[p->name], m->name))
-            break;
-        if (matcher_test(m, x->symbols[p->value]) == want) {
-            if (p->n > x->series_n - out->n || !add_list(x, p, out))
-                return false;
-            lists++;
-        }
-        if (only_one)
-            break;
-    }
-    if (lists > 1)
-        qsort(out->at, out->n, sizeof *out->at, id_cmp);
-    return true;
-}
-
-static void combine(struct id_list *l, const struct id_list *with, bool keep_common)
-{
-    size_t n = 0, k = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        while (k < with->n && with->at[k] < l->at[i])
-            k++;
-        if ((k < with->n && with->at[k] == l->at[i]) == keep_common)
-            l->at[n++] = l->at[i];
-    }
-    l->n = n;
-}
-
-bool index_match(const struct index *x, const struct matcher *m, size_t m_n, struct arena *a,
-                 struct id_list *out, struct err *err)
-{
-    struct id_list l = {arena_alloc(a, (x->series_n + 1) * sizeof(uint32_t)), 0}, some;
-    for (uint32_t i = 0; i < x->series_n; i++)
-        l.at[l.n++] = i;
-    for (int absent = 0; absent < 2; absent++)
-        for (size_t i = 0; i < m_n && l.n > 0; i++) {
-            if (matcher_test_absent(&m[i]) != absent)
-                continue;
-            if (!ids_by_value(x, &m[i], !absent, a, &some))
-                return damaged(x, "a list of section \"postings\"", err);
-            combine(&l, &some, !absent);
-        }
-    *out = l;
-    return true;
-}
-
-/* ---- one series; everything was checked when it was loaded ---- */
-
-static struct dec series_at(const struct index *x, uint32_t id)
-{
-    return dec_of((bytes){x->series_raw.p + x->series[id], x->series_raw.n - x->series[id]});
-}
-
-bool index_labels(const struct index *x, uint32_t id, struct arena *a, struct labels *out,
-                  struct err *err)
-{
-    struct dec d = series_at(x, id);
-    uint64_t n = dec_uvar(&d);
-    struct label *at = arena_alloc(a, (n + 1) * sizeof *at);
-    for (uint64_t i = 0; i < n; i++) {
-        at[i].name = x->symbols[dec_uvar(&d)];
-        at[i].value = x->symbols[dec_uvar(&d)];
-        if (i > 0 && str_cmp(at[i - 1].name, at[i].name) >= 0)
-            return damaged(x, "a label set", err);
-    }
-    *out = (struct labels){at, n};
-    return true;
-}
-
-struct block_cursor {
-    struct dec d;
-    uint64_t left, off, t;
-};
-
-struct block_place {
-    ts_ms min_t, max_t;
-    uint64_t off, n, len;
-};
-
-static struct block_cursor blocks_of(const struct index *x, uint32_t id)
-{
-    struct block_cursor c = {.d = series_at(x, id)};
-    for (uint64_t skip = 2 * dec_uvar(&c.d); skip > 0; skip--)
-        dec_uvar(&c.d);
-    c.off = dec_uvar(&c.d);
-    c.left = dec_uvar(&c.d);
-    return c;
-}
-
-static bool next_block(struct block_cursor *c, struct block_place *b)
-{
-    if (c->left == 0)
-        return false;
-    c->left--;
-    uint64_t min_t = c->t + (uint64_t)dec_svar(&c->d);
-    c->t = min_t + dec_uvar(&c->d);
-    *b = (struct block_place){.min_t = (ts_ms)min_t, .max_t = (ts_ms)c->t, .off = c->off};
-    b->n = dec_uvar(&c->d);
-    b->len = dec_uvar(&c->d);
-    c->off += b->len;
-    return true;
+    const struct run *r = index_run_of(x, id);
+    const struct schema *s = &x->schemas[r->schema];
+    const uint32_t *v = run_values(x, r, id);
+    struct label *at = arena_alloc(a, (s->n + 1) * sizeof *at);
+    for (uint32_t i = 0; i < s->n; i++)
+        at[i] = (struct label){x->symbols[s->names[i]], x->symbols[v[i]]};
+    return (struct labels){at, s->n};
 }
 
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end)
 {
-    struct block_cursor c = blocks_of(x, id);
-    struct block_place b;
-    while (next_block(&c, &b))
-        if (b.min_t <= end && b.max_t >= start)
+    for (uint32_t b = x->first_block[id]; b < x->first_block[id + 1]; b++) {
+        const struct time_row *r = &x->rows[x->block_row[b]];
+        if (r->min_t <= end && r->max_t >= start)
             return true;
+    }
     return false;
-}
-
-/* A block as it lies in the file: checksum, aggregates, samples. */
-static bool add_block(const struct index *x, const struct blob_range *r, struct gather *out,
-                      struct err *err)
-{
-    struct dec d = dec_of((bytes){r->buf, r->n});
-    uint32_t crc = dec_u32(&d);
-    if (d.bad || crc != crc32c(0, d.p, dec_left(&d))) {
-        self_add(SELF_PART_CORRUPT_READS, 1);
-        return err_set(err, ERR_CORRUPT,
-                       "part %016" PRIx64 ": the block of samples at byte %" PRIu64
-                       " has a wrong checksum",
-                       part_info(x->part)->id, r->off);
-    }
-    dec_uvar(&d);
-    dec_take(&d, 3 * sizeof(double));
-    if (d.bad)
-        return damaged(x, "a block of samples", err);
-    return gather_block(out, (bytes){d.p, dec_left(&d)}, err);
-}
-
-/* The blocks that a batch of series needs, and for each which series it is of. */
-struct fetch {
-    VEC(struct blob_range) ranges;
-    VEC(uint32_t) owner;
-    size_t bytes;
-};
-
-static void plan_series(const struct index *x, uint32_t id, uint32_t owner, const struct gather *g,
-                        struct fetch *f)
-{
-    struct block_cursor c = blocks_of(x, id);
-    struct block_place b;
-    while (next_block(&c, &b)) {
-        if (b.min_t > g->end || b.max_t < g->start)
-            continue;
-        vec_push(&f->ranges, (struct blob_range){.off = x->samples->off + b.off, .n = b.len});
-        vec_push(&f->owner, owner);
-        f->bytes += b.len;
-    }
-}
-
-bool index_read(const struct index *x, const uint32_t *ids, size_t n, struct gather *const *out,
-                struct err *err)
-{
-    struct fetch f = {0};
-    for (size_t i = 0; i < n; i++)
-        plan_series(x, ids[i], (uint32_t)i, out[i], &f);
-    uint8_t *buf MEM_CLEANUP = mem_alloc(f.bytes + 1), *at = buf;
-    VEC_EACH (r, &f.ranges) {
-        r->buf = at;
-        at += r->n;
-    }
-    bool ok = f.ranges.n == 0 || blob_read(part_blob(x->part), f.ranges.at, f.ranges.n, err);
-    for (size_t i = 0; ok && i < f.ranges.n; i++)
-        ok = add_block(x, &f.ranges.at[i], out[f.owner.at[i]], err);
-    vec_fini(&f.ranges);
-    vec_fini(&f.owner);
-    return ok;
 }
 
 void index_metadata(const struct index *x, void (*fn)(void *arg, const struct metadata *m),
                     void *arg)
 {
-    struct dec d = dec_of(x->metadata_raw);
+    struct dec d = dec_of(x->metadata);
     uint64_t n = dec_uvar(&d);
     for (uint64_t i = 0; i < n && !d.bad; i++) {
         struct metadata m = {.family = dec_str(&d)};

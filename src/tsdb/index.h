@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a part of the metrics engine holds, docs/formats/part.md: sections "samples" (blocks),
- * "symbols", "series" (labels and block directory, sorted by labels), "postings", "metadata".
+ * What a part of the metrics engine holds, docs/formats/part.md: sections "values" (pages of
+ * values), "times" (pages of rows of times, each distinct row once: the series of one scrape share
+ * theirs), "symbols", "series" (labels, column by column), "blocks" (where a series' blocks are),
+ * "metadata".
  *
- * Writing takes series in order of their labels. Reading loads everything but the samples at once,
+ * Writing takes series in order of their labels. Reading loads everything but the pages at once,
  * into an index that many readers share; looking for series then costs no read, and the samples of
  * a series are one batch of ranges.
+ *
+ * There are no lists of series by label. Series stand in runs: neighbours with the same label names
+ * and the same first value (mostly the metric's name), so what a matcher says of a run's names,
+ * first value and smallest and largest values leaves few runs, and in those it looks at columns of
+ * numbers.
  */
 #ifndef TSDB_INDEX_H
 #define TSDB_INDEX_H
@@ -14,6 +21,7 @@
 #include "model/sample.h"
 #include "store/part.h"
 #include "tsdb/head.h"
+#include "tsdb/pages.h"
 
 /* ---- writing ---- */
 
@@ -42,19 +50,21 @@ void index_free(struct index *x);
 size_t index_bytes(const struct index *x);
 size_t index_series_n(const struct index *x);
 /* Ids of series, by rank of labels; those that match all. */
-bool index_match(const struct index *x, const struct matcher *m, size_t m_n, struct arena *a,
-                 struct id_list *out, struct err *err);
-/* Labels of one, array in the arena, text in the index. False: damaged. */
-bool index_labels(const struct index *x, uint32_t id, struct arena *a, struct labels *out,
-                  struct err *err);
+void index_match(const struct index *x, const struct matcher *m, size_t m_n, struct arena *a,
+                 struct id_list *out);
+/* Labels of one, array in the arena, text in the index. */
+struct labels index_labels(const struct index *x, uint32_t id, struct arena *a);
 /* True when it has a block in the range. */
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
-/* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise. All of them are
- * one batch of ranges. */
-bool index_read(const struct index *x, const uint32_t *ids, size_t n, struct gather *const *out,
-                struct err *err);
+/* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise. What the cache
+ * does not have is one batch of ranges. */
+bool index_read(const struct index *x, struct page_cache *c, const uint32_t *ids, size_t n,
+                struct gather *const *out, struct err *err);
 /* Calls fn for all metadata; text in the index. */
 void index_metadata(const struct index *x, void (*fn)(void *arg, const struct metadata *m),
                     void *arg);
+/* Reads and checks page `no` of those there are (values first, then times); for scrubbing. */
+size_t index_pages_n(const struct index *x);
+bool index_check_page(const struct index *x, size_t no, uint64_t *size, struct err *err);
 
 #endif

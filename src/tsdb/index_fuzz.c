@@ -6,17 +6,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* Five sections; lengths are the first ten bytes. */
+/* Six sections; lengths are the first twelve bytes. */
 static void write_part(struct env *env, const uint8_t *data, size_t n)
 {
-    static const char *const names[] = {"samples", "symbols", "series", "postings", "metadata"};
+    static const char *const names[] = {"values", "times",  "symbols",
+                                        "series", "blocks", "metadata"};
     struct err err;
     struct part_info info = {.id = 1, .kind = PART_KIND_METRICS};
     uint64_t size;
     env->disk->ops->mkdir(env->disk, STR("p"), &err);
     struct part_writer *w = part_writer_open(env->disk, STR("p"), 1, &err);
-    size_t at = 10;
-    for (int i = 0; i < 5; i++) {
+    size_t at = 12;
+    for (int i = 0; i < 6; i++) {
         size_t len = data[2 * i] | (size_t)data[2 * i + 1] << 8;
         len = len < n - at ? len : n - at;
         part_writer_section(w, names[i]);
@@ -29,29 +30,31 @@ static void write_part(struct env *env, const uint8_t *data, size_t n)
 static void use(struct index *x)
 {
     struct arena a ARENA_CLEANUP;
-    struct err err;
+    struct err err = {0};
     struct matcher m[2];
     struct id_list ids;
     arena_init(&a, 0);
     if (!matcher_init(&m[0], MATCH_NE, STR("a"), STR("b"), &err) ||
         !matcher_init(&m[1], MATCH_EQ, STR("c"), STR("d"), &err))
         return;
-    for (size_t k = 0; k < 3; k++)
-        if (index_match(x, m, k, &a, &ids, &err))
-            for (size_t i = 0; i < ids.n && i < 16; i++) {
-                struct labels ls;
-                struct gather g = gather_of(&a, INT64_MIN, INT64_MAX);
-                index_labels(x, ids.at[i], &a, &ls, &err);
-                index_overlaps(x, ids.at[i], 0, 1000);
-                index_read(x, &ids.at[i], 1, &(struct gather *){&g}, &err);
-            }
+    struct page_cache *pages = page_cache_new(1 << 20);
+    for (size_t k = 0; k < 3; k++) {
+        index_match(x, m, k, &a, &ids);
+        for (size_t i = 0; i < ids.n && i < 16; i++) {
+            struct gather g = gather_of(&a, INT64_MIN, INT64_MAX);
+            index_labels(x, ids.at[i], &a);
+            index_overlaps(x, ids.at[i], 0, 1000);
+            index_read(x, pages, &ids.at[i], 1, &(struct gather *){&g}, &err);
+        }
+    }
+    page_cache_free(pages);
     matcher_fini(&m[0]);
     matcher_fini(&m[1]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    if (n < 10)
+    if (n < 12)
         return 0;
     struct sim *sim = sim_new(1);
     struct env env = sim_env(sim);

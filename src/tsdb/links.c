@@ -28,18 +28,15 @@ void tpart_link(struct tpart *p, struct series *const *at, size_t n)
 static void link_by_labels(struct tsdb *db, struct tpart *p, const struct index *x)
 {
     struct arena a ARENA_CLEANUP;
-    struct err err;
     size_t n = index_series_n(x);
     uint32_t *links = mem_zalloc((n + 1) * sizeof *links);
     arena_init(&a, 0);
     for (size_t i = 0; i < n; i++) {
-        struct labels ls;
         if (i % SLICE == 0) {
             pool_yield();
             arena_reset(&a);
         }
-        if (!index_labels(x, (uint32_t)i, &a, &ls, &err))
-            continue;
+        struct labels ls = index_labels(x, (uint32_t)i, &a);
         uint64_t hash = labels_hash(ls);
         struct shard *sh = &db->head.shards[head_shard_of(&db->head, hash)];
         pthread_rwlock_rdlock(&sh->lock);

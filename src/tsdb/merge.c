@@ -11,7 +11,7 @@
 #include "sys/pool.h"
 #include "tsdb/tsdb_int.h"
 
-enum { MERGE_PARTS = 4, LEVEL_MAX = 5 };
+enum { MERGE_PARTS = 4, LEVEL_MAX = 5, PAGES_BYTES = 4 << 20 };
 #define MERGE_BYTES_MAX (1ULL << 30)
 #define MERGE_SPAN_MIN_MS (24 * 3600 * 1000LL)
 
@@ -27,6 +27,8 @@ struct merge {
     struct tsdb *db;
     struct input in[MERGE_PARTS];
     struct index_writer *out;
+    struct page_cache
+        *pages;         /* of its own: what is read once must not push out what is read often */
     struct arena arena; /* labels of the series that the inputs stand at */
     struct gather samples;
 };
@@ -66,12 +68,11 @@ static struct tpart *const *choose(const struct tsdb *db)
     return best;
 }
 
-static bool load(struct input *in, struct arena *a, struct err *err)
+static void load(struct input *in, struct arena *a)
 {
     in->labels = (struct labels){0};
-    if (in->next >= index_series_n(in->index->x))
-        return true;
-    return index_labels(in->index->x, in->next, a, &in->labels, err);
+    if (in->next < index_series_n(in->index->x))
+        in->labels = index_labels(in->index->x, in->next, a);
 }
 
 static bool is_at_end(const struct input *in)
@@ -99,7 +100,8 @@ static bool take_series(struct merge *m, struct labels ls, struct err *err)
         struct input *in = &m->in[i];
         if (!here[i])
             continue;
-        if (!index_read(in->index->x, &in->next, 1, &(struct gather *){&m->samples}, err)) {
+        if (!index_read(in->index->x, m->pages, &in->next, 1, &(struct gather *){&m->samples},
+                        err)) {
             in->p->no_merge = err->kind == ERR_CORRUPT;
             return false;
         }
@@ -116,8 +118,7 @@ static bool write_series(struct merge *m, struct err *err)
     for (;;) {
         arena_reset(&m->arena);
         for (size_t i = 0; i < MERGE_PARTS; i++)
-            if (!load(&m->in[i], &m->arena, err))
-                return false;
+            load(&m->in[i], &m->arena);
         const struct input *in = smallest(m);
         if (!in)
             return true;
@@ -223,9 +224,11 @@ bool db_merge(struct tsdb *db, bool *did, struct err *err)
         return true;
     struct merge m = {.db = db};
     arena_init(&m.arena, 0);
+    m.pages = page_cache_new(PAGES_BYTES);
     bool ok = merge_row(&m, at, err);
     for (size_t i = 0; i < MERGE_PARTS; i++)
         index_ref_put(m.in[i].index);
+    page_cache_free(m.pages);
     arena_fini(&m.arena);
     return ok;
 }

@@ -139,14 +139,9 @@ struct list {
 
 static struct labels origin_labels(const struct selection *sel, struct origin o, struct arena *a)
 {
-    struct labels ls = {0};
-    struct err err;
     if (o.part == HEAD)
         return series_labels(&sel->db->head, sel->series.at[o.id], a);
-    /* What can be wrong with them was found out when the index was loaded. */
-    if (!index_labels(sel->indexes[o.part]->x, o.id, a, &ls, &err))
-        return (struct labels){0};
-    return ls;
+    return index_labels(sel->indexes[o.part]->x, o.id, a);
 }
 
 static struct origin list_origin(const struct list *l)
@@ -189,8 +184,9 @@ static bool list_part(struct selection *sel, const struct request *r, uint32_t i
     if (info->min_t > r->end || info->max_t < r->start)
         return true;
     sel->indexes[i] = tpart_index(p, err);
-    if (!sel->indexes[i] || !index_match(sel->indexes[i]->x, r->m, r->m_n, a, &out->ids, err))
+    if (!sel->indexes[i])
         return false;
+    index_match(sel->indexes[i]->x, r->m, r->m_n, a, &out->ids);
     bool inside = r->start <= info->min_t && info->max_t <= r->end;
     size_t n = 0;
     for (size_t k = 0; k < out->ids.n && !inside; k++)
@@ -393,7 +389,7 @@ static bool read_part(const struct reading *r, uint32_t i, struct err *err)
                 out[n++] = &r->out[k];
             }
     }
-    return n == 0 || index_read(r->sel->indexes[i]->x, ids, n, out, err);
+    return n == 0 || index_read(r->sel->indexes[i]->x, r->sel->db->pages, ids, n, out, err);
 }
 
 static bool read_head(const struct reading *r, struct err *err)

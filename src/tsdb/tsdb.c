@@ -36,7 +36,7 @@ static struct tsdb *db_new(const struct tsdb_options *o)
     db->source.ops = &tsdb_source_ops;
     db->newest = INT64_MIN;
     head_init(&db->head, db->o.shards);
-    db->cache = blob_cache_new(db->o.cache_bytes_max);
+    db->pages = page_cache_new(db->o.cache_bytes_max);
     pthread_mutex_init(&db->work, NULL);
     pthread_mutex_init(&db->parts_lock, NULL);
     db_metadata_init(db);
@@ -50,7 +50,7 @@ static void db_free(struct tsdb *db)
     part_set_unref(db->parts);
     if (db->catalog)
         catalog_close(db->catalog);
-    blob_cache_free(db->cache);
+    page_cache_free(db->pages);
     head_fini(&db->head);
     db_metadata_fini(db);
     pthread_mutex_destroy(&db->work);
@@ -65,7 +65,6 @@ static bool open_catalog(struct tsdb *db, struct tsdb_recovery *report, struct e
     struct catalog_options o = {.disk = db->env->disk,
                                 .dir = db->dir,
                                 .kind = PART_KIND_METRICS,
-                                .cache = db->cache,
                                 .wrap = db->o.wrap_blob,
                                 .wrap_arg = db->o.wrap_arg,
                                 .read_only = db->o.read_only};

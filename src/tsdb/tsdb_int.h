@@ -62,7 +62,7 @@ struct tsdb {
     struct head head;
     struct wal *wal; /* NULL while it is replayed */
     struct catalog *catalog;
-    struct blob_cache *cache;
+    struct page_cache *pages;
 
     struct part_set *parts; /* under the gate */
     uint64_t applied_lsn;   /* under the gate: records up to here are in the head */

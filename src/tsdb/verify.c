@@ -14,7 +14,13 @@
 #include "tsdb/index.h"
 #include "tsdb/record.h"
 
-enum { PIECE_BYTES = 1 << 20, PART_HEADER_BYTES = 16, WHAT_MAX = 900, ATTEMPTS = 4 };
+enum {
+    PIECE_BYTES = 1 << 20,
+    PART_HEADER_BYTES = 16,
+    WHAT_MAX = 900,
+    ATTEMPTS = 4,
+    PAGES_BYTES = 4 << 20
+};
 
 struct verify {
     verify_fn fn;
@@ -22,6 +28,7 @@ struct verify {
     struct verify_report *out;
     str path; /* of the file at hand */
     struct arena arena;
+    struct page_cache *pages; /* of the part at hand */
 };
 
 static void find_at(struct verify *v, str path, uint64_t off, const char *what)
@@ -117,20 +124,14 @@ static void check_samples(struct verify *v, const struct gather *g, const char *
     t->max_t = g->t[g->n - 1] > t->max_t ? g->t[g->n - 1] : t->max_t;
 }
 
-/* False: nothing that comes later can be trusted. */
-static bool check_series(struct verify *v, const struct index *x, uint32_t id,
+static void check_series(struct verify *v, const struct index *x, uint32_t id,
                          struct strbuf *before, struct totals *t)
 {
     struct err err = {0};
-    struct labels ls;
     struct strbuf name STRBUF_CLEANUP = {0};
-    if (!index_labels(x, id, &v->arena, &ls, &err)) {
-        find(v, 0, "series %" PRIu32 ": %s", id, err.msg);
-        return false;
-    }
-    labels_format(ls, &name);
+    labels_format(index_labels(x, id, &v->arena), &name);
     struct gather g = gather_of(&v->arena, INT64_MIN, INT64_MAX);
-    if (index_read(x, &id, 1, &(struct gather *){&g}, &err))
+    if (index_read(x, v->pages, &id, 1, &(struct gather *){&g}, &err))
         check_samples(v, &g, name.p, t);
     else
         find(v, 0, "%s: %s", name.p, err.msg);
@@ -138,7 +139,6 @@ static bool check_series(struct verify *v, const struct index *x, uint32_t id,
         find(v, 0, "%s is there twice", name.p);
     strbuf_clear(before);
     strbuf_add(before, strbuf_str(&name));
-    return true;
 }
 
 static void check_totals(struct verify *v, const struct part_info *info, const struct totals *t,
@@ -166,15 +166,17 @@ static void check_index(struct verify *v, struct part *p)
         return;
     }
     size_t n = index_series_n(x);
+    v->pages = page_cache_new(PAGES_BYTES);
     for (size_t i = 0; i < n; i++) {
-        if (!check_series(v, x, (uint32_t)i, &before, &t))
-            break;
+        check_series(v, x, (uint32_t)i, &before, &t);
         arena_reset(&v->arena);
     }
     if (v->out->findings == findings)
         check_totals(v, part_info(p), &t, n);
     v->out->series += n;
     v->out->samples += t.samples;
+    page_cache_free(v->pages);
+    v->pages = NULL;
     index_free(x);
 }
 
