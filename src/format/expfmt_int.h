@@ -4,6 +4,7 @@
 #ifndef FORMAT_EXPFMT_INT_H
 #define FORMAT_EXPFMT_INT_H
 
+#include "base/num.h"
 #include "format/expfmt.h"
 
 #if defined(__SSE2__)
@@ -12,6 +13,10 @@
 
 /* Sets the error at `at`, with the text of its line; returns false. */
 bool expfmt_fail(const struct expfmt *p, const char *at, struct err *err, const char *what);
+
+/* A bucket's bound or a quantile as OpenMetrics writes it: 1 is "1.0". */
+enum { EXPFMT_BOUND_MAX = F64_TEXT_MAX + 2 };
+str expfmt_bound(double v, char out[EXPFMT_BOUND_MAX]);
 
 /* From the opening quote to behind the closing one; NULL when it is not closed. */
 const char *expfmt_skip_quoted(const char *at, const char *end, bool openmetrics);

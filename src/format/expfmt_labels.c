@@ -131,6 +131,16 @@ str expfmt_help(const struct expfmt *p, struct arena *a)
     return unescape(p->text, p->openmetrics, a);
 }
 
+str expfmt_bound(double v, char out[EXPFMT_BOUND_MAX])
+{
+    size_t n = f64_format_g(v, out);
+    str s = str_of(out, n);
+    if (!isfinite(v) || str_index(s, '.') >= 0 || str_index(s, 'e') >= 0)
+        return s;
+    memcpy(out + n, ".0", 2);
+    return str_of(out, n + 2);
+}
+
 /* Prometheus 3: the same bucket has the same label whichever format told of it. */
 static str canonical_value(const struct expfmt *p, const struct label *l, struct arena *a)
 {
@@ -139,11 +149,8 @@ static str canonical_value(const struct expfmt *p, const struct label *l, struct
     double v;
     if ((!le && !quantile) || !f64_parse(l->value, &v))
         return l->value;
-    char text[F64_TEXT_MAX];
-    str s = str_of(text, f64_format_g(v, text));
-    bool whole = isfinite(v) && str_index(s, '.') < 0 && str_index(s, 'e') < 0;
-    if (whole)
-        return arena_printf(a, "%.*s.0", STR_ARG(s));
+    char text[EXPFMT_BOUND_MAX];
+    str s = expfmt_bound(v, text);
     return str_eq(s, l->value) ? l->value : arena_dup(a, s);
 }
 
