@@ -50,7 +50,7 @@ static void collect_slice(struct head *h, struct shard *sh, size_t from, size_t 
         if (!s)
             continue;
         head_freeze(h, s);
-        s->idle++;
+        s->idle += s->idle < UINT16_MAX;
         if (!s->frozen)
             continue;
         s->idle = 0;

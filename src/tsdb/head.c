@@ -1,22 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What samples a series has in the head: append, seal, freeze, capture. All under the gate. */
+/* What samples a series has in the head: append, freeze, capture. All under the gate. */
 #include "tsdb/head.h"
 
 #include <stdlib.h>
-
-#include "tsdb/block.h"
 
 static void count_memory(struct head *h, int64_t n)
 {
     atomic_fetch_add_explicit(&h->memory, (uint64_t)n, memory_order_relaxed);
 }
 
-static size_t chunk_bytes(uint32_t cap)
+/* ---- chunks ---- */
+
+/* Chunks grow as samples come, so that short lives stay small: what is full is copied into the next
+ * size, and behind the largest a new one begins, of SIZE_LATER. malloc has these sizes. */
+static const uint16_t sizes[] = {64, 96, 160, 256};
+enum { SIZE_FIRST = 0, SIZE_LATER = 2 };
+
+static size_t cap_of(size_t i)
 {
-    return sizeof(struct open_chunk) + cap * sizeof(struct sample);
+    return sizes[i] - chunk_size(0);
 }
 
-/* ---- sealing ---- */
+static struct chunk *chunk_new(struct head *h, size_t cap)
+{
+    count_memory(h, (int64_t)chunk_size(cap));
+    h->chunks++;
+    return mem_alloc(chunk_size(cap));
+}
+
+static void chunk_retire(struct head *h, struct chunk *c)
+{
+    count_memory(h, -(int64_t)chunk_size(c->cap));
+    h->chunks--;
+    reclaim_retire(&h->reclaim, c);
+}
+
+/* Puts the open chunk before the closed ones. */
+static void close_open(struct series *s)
+{
+    struct chunk *c = s->open;
+    if (!c)
+        return;
+    c->max_t = s->end.t;
+    c->len = s->end.len;
+    c->n = s->end.n;
+    c->next = s->sealed;
+    s->sealed = c;
+    s->open = NULL;
+}
+
+/* The capacity that follows; 0: a new chunk. */
+static size_t next_cap(const struct series *s)
+{
+    size_t cap = s->open->cap;
+    for (size_t i = 0; s->end.n < CHUNK_SAMPLES_MAX && i < sizeof sizes / sizeof sizes[0]; i++)
+        if (cap_of(i) > cap)
+            return cap_of(i);
+    return 0;
+}
+
+/* Makes room behind the last sample, for one at `t`. */
+static void make_room(struct head *h, struct series *s, ts_ms t)
+{
+    size_t cap = s->open ? next_cap(s) : 0;
+    if (cap) {
+        struct chunk *c = chunk_new(h, cap);
+        memcpy(c, s->open, chunk_size(s->end.len));
+        c->cap = (uint16_t)cap;
+        chunk_retire(h, s->open);
+        s->open = c;
+        return;
+    }
+    close_open(s);
+    cap = cap_of(s->sealed ? SIZE_LATER : SIZE_FIRST);
+    s->open = chunk_new(h, cap);
+    chunk_init(s->open, &s->end, cap, t);
+}
+
+static void push(struct head *h, struct series *s, ts_ms t, double v)
+{
+    if (s->open && chunk_append(s->open, &s->end, t, v))
+        return;
+    do
+        make_room(h, s, t);
+    while (!chunk_append(s->open, &s->end, t, v));
+}
+
+/* ---- samples out of order ---- */
+
+static size_t late_bytes(uint32_t cap)
+{
+    return sizeof(struct late) + cap * sizeof(struct sample);
+}
 
 static int sample_cmp(const void *a, const void *b)
 {
@@ -24,109 +99,98 @@ static int sample_cmp(const void *a, const void *b)
     return (x->t > y->t) - (x->t < y->t);
 }
 
-static struct sealed *sealed_new(const struct sample *at, uint32_t n)
+static void late_retire(struct head *h, struct series *s)
 {
-    ts_ms t[OPEN_CHUNK_MAX];
-    double v[OPEN_CHUNK_MAX];
-    struct enc e = {0};
-    for (uint32_t i = 0; i < n; i++) {
-        t[i] = at[i].t;
-        v[i] = at[i].v;
-    }
-    block_encode(&e, t, v, n);
-    struct sealed *c = mem_alloc(sizeof *c + e.n);
-    *c = (struct sealed){.min_t = t[0], .max_t = t[n - 1], .n = n, .len = (uint32_t)e.n};
-    memcpy(c->data, e.p, e.n);
-    enc_fini(&e);
-    return c;
+    count_memory(h, -(int64_t)late_bytes(s->late->cap));
+    reclaim_retire(&h->reclaim, s->late);
+    s->late = NULL;
 }
 
-/* Makes a sealed chunk of an open one, which is retired. */
-static void seal(struct head *h, struct series *s, struct open_chunk **open, bool sort)
+/* Makes a closed chunk of them. */
+static void seal_late(struct head *h, struct series *s)
 {
-    struct open_chunk *c = *open;
-    *open = NULL;
-    if (!c)
+    enum { CAP = LATE_MAX * CHUNK_SAMPLE_BYTES_MAX };
+    _Alignas(struct chunk) uint8_t room[sizeof(struct chunk) + CAP];
+    struct chunk *all = (struct chunk *)room;
+    struct sample sorted[LATE_MAX];
+    struct chunk_end end = {0};
+    if (!s->late)
         return;
-    if (c->n > 0) {
-        struct sample sorted[OPEN_CHUNK_MAX];
-        memcpy(sorted, c->at, c->n * sizeof *sorted);
-        if (sort)
-            qsort(sorted, c->n, sizeof *sorted, sample_cmp);
-        struct sealed *k = sealed_new(sorted, c->n);
-        k->next = s->sealed;
-        s->sealed = k;
-        count_memory(h, (int64_t)(sizeof *k + k->len));
-    }
-    count_memory(h, -(int64_t)chunk_bytes(c->cap));
-    reclaim_retire(&h->reclaim, c);
+    uint32_t n = s->late->n;
+    memcpy(sorted, s->late->at, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, sample_cmp);
+    chunk_init(all, &end, CAP, sorted[0].t);
+    for (uint32_t i = 0; i < n; i++)
+        if (!chunk_append(all, &end, sorted[i].t, sorted[i].v))
+            abort(); /* there is room for any samples */
+    all->cap = all->len = end.len;
+    all->n = end.n;
+    all->max_t = end.t;
+    all->next = s->sealed;
+    s->sealed = memcpy(chunk_new(h, end.len), all, chunk_size(end.len));
+    late_retire(h, s);
 }
 
-static struct open_chunk *chunk_new(struct head *h, uint32_t cap)
+static void push_late(struct head *h, struct series *s, ts_ms t, double v)
 {
-    struct open_chunk *c = mem_alloc(chunk_bytes(cap));
-    c->n = 0;
-    c->cap = cap;
-    count_memory(h, (int64_t)chunk_bytes(cap));
-    return c;
-}
-
-static void push(struct head *h, struct series *s, struct open_chunk **open, struct sample x)
-{
-    struct open_chunk *c = *open;
-    if (!c) {
-        c = *open = chunk_new(h, OPEN_CHUNK_MIN);
-        h->chunks++;
-    } else if (c->n == OPEN_CHUNK_MAX) {
-        seal(h, s, open, open == &s->ooo);
-        c = *open = chunk_new(h, OPEN_CHUNK_MAX);
-        h->chunks++;
-    } else if (c->n == c->cap) {
-        struct open_chunk *larger = chunk_new(h, c->cap * 2);
-        memcpy(larger->at, c->at, c->n * sizeof c->at[0]);
-        larger->n = c->n;
-        count_memory(h, -(int64_t)chunk_bytes(c->cap));
-        reclaim_retire(&h->reclaim, c);
-        c = *open = larger;
+    struct late *l = s->late;
+    if (l && l->n == LATE_MAX) {
+        seal_late(h, s);
+        l = NULL;
     }
-    c->at[c->n++] = x;
+    if (!l || l->n == l->cap) {
+        uint32_t cap = l ? l->cap * 2 : 4;
+        struct late *larger = mem_alloc(late_bytes(cap));
+        *larger = (struct late){.n = l ? l->n : 0, .cap = cap};
+        count_memory(h, (int64_t)late_bytes(cap));
+        if (l) {
+            memcpy(larger->at, l->at, l->n * sizeof *l->at);
+            late_retire(h, s);
+        }
+        s->late = l = larger;
+    }
+    l->at[l->n++] = (struct sample){t, v};
 }
 
 /* ---- finding what is there ---- */
 
-static bool find_in_open(const struct open_chunk *c, ts_ms t, double *v)
+static bool find_in_late(const struct late *l, ts_ms t, double *v)
 {
-    for (uint32_t i = 0; c && i < c->n; i++)
-        if (c->at[i].t == t) {
-            *v = c->at[i].v;
+    for (uint32_t i = 0; l && i < l->n; i++)
+        if (l->at[i].t == t) {
+            *v = l->at[i].v;
             return true;
         }
     return false;
 }
 
-static bool find_in_sealed(const struct sealed *c, ts_ms t, double *v)
+static bool find_in_chunk(const struct chunk *c, const struct chunk_end *e, ts_ms t, double *v)
 {
-    ts_ms ts[OPEN_CHUNK_MAX];
-    double vs[OPEN_CHUNK_MAX];
-    struct err err;
-    for (; c; c = c->next) {
-        if (t < c->min_t || t > c->max_t)
-            continue;
-        if (!block_decode((bytes){c->data, c->len}, ts, vs, &err))
-            abort(); /* made by us, in memory, a moment ago */
-        for (uint32_t i = 0; i < c->n; i++)
-            if (ts[i] == t) {
-                *v = vs[i];
-                return true;
-            }
-    }
+    ts_ms ts[CHUNK_SAMPLES_MAX];
+    double vs[CHUNK_SAMPLES_MAX];
+    if (t < c->min_t || t > e->t)
+        return false;
+    chunk_read(c, e->len, e->n, ts, vs);
+    for (size_t i = 0; i < e->n; i++)
+        if (ts[i] == t) {
+            *v = vs[i];
+            return true;
+        }
+    return false;
+}
+
+static bool find_in_closed(const struct chunk *c, ts_ms t, double *v)
+{
+    for (; c; c = c->next)
+        if (find_in_chunk(c, &(struct chunk_end){.t = c->max_t, .len = c->len, .n = c->n}, t, v))
+            return true;
     return false;
 }
 
 static bool find_sample(const struct head *h, const struct series *s, ts_ms t, double *v)
 {
-    return find_in_open(s->open, t, v) || find_in_open(s->ooo, t, v) ||
-           find_in_sealed(s->sealed, t, v) || (h->frozen_live && find_in_sealed(s->frozen, t, v));
+    return (s->open && find_in_chunk(s->open, &s->end, t, v)) || find_in_late(s->late, t, v) ||
+           find_in_closed(s->sealed, t, v) || (h->frozen_live && find_in_closed(s->frozen, t, v));
 }
 
 static enum append_result compare(double there, double v)
@@ -139,17 +203,15 @@ enum append_result head_append(struct head *h, struct series *s, ts_ms t, double
     double there;
     if (s->gen != h->gen)
         head_freeze(h, s);
-    if (!s->has_last || t > s->last_t) {
-        push(h, s, &s->open, (struct sample){t, v});
-        s->last_t = t;
-        s->last_v = v;
+    if (!s->has_last || t > s->end.t) {
+        push(h, s, t, v);
         s->has_last = true;
-    } else if (t == s->last_t) {
-        return compare(s->last_v, v);
+    } else if (t == s->end.t) {
+        return compare(s->end.v, v);
     } else if (find_sample(h, s, t, &there)) {
         return compare(there, v);
     } else {
-        push(h, s, &s->ooo, (struct sample){t, v});
+        push_late(h, s, t, v);
     }
     h->samples++;
     if (t < h->min_t)
@@ -169,20 +231,18 @@ void head_freeze(struct head *h, struct series *s)
     s->gen = h->gen;
     if (is_new)
         return;
-    seal(h, s, &s->open, false);
-    seal(h, s, &s->ooo, true);
+    close_open(s);
+    seal_late(h, s);
     s->frozen = s->sealed;
     s->sealed = NULL;
 }
 
 void head_drop_frozen(struct head *h, struct series *s)
 {
-    for (struct sealed *c = s->frozen, *next; c; c = next) {
+    for (struct chunk *c = s->frozen, *next; c; c = next) {
         next = c->next;
         h->samples -= c->n;
-        h->chunks--;
-        count_memory(h, -(int64_t)(sizeof *c + c->len));
-        reclaim_retire(&h->reclaim, c);
+        chunk_retire(h, c);
     }
     s->frozen = NULL;
 }
@@ -193,23 +253,28 @@ void head_drop_frozen(struct head *h, struct series *s)
  * publishes. */
 void head_capture(const struct head *h, const struct series *s, struct capture *out)
 {
-    *out = (struct capture){.open = s->open,
-                            .ooo = s->ooo,
-                            .open_n = s->open ? s->open->n : 0,
-                            .ooo_n = s->ooo ? s->ooo->n : 0,
-                            .sealed = s->sealed,
-                            .frozen = h->frozen_live ? s->frozen : NULL};
+    *out = (struct capture){.sealed = s->sealed, .frozen = h->frozen_live ? s->frozen : NULL};
+    if (s->open) {
+        out->open = s->open;
+        out->open_max_t = s->end.t;
+        out->open_len = s->end.len;
+        out->open_n = s->end.n;
+    }
+    if (s->late) {
+        out->late = s->late;
+        out->late_n = s->late->n;
+    }
 }
 
-static bool open_overlaps(const struct open_chunk *c, uint32_t n, ts_ms start, ts_ms end)
+static bool late_overlaps(const struct late *l, uint32_t n, ts_ms start, ts_ms end)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (c->at[i].t >= start && c->at[i].t <= end)
+        if (l->at[i].t >= start && l->at[i].t <= end)
             return true;
     return false;
 }
 
-static bool sealed_overlaps(const struct sealed *c, ts_ms start, ts_ms end)
+static bool closed_overlaps(const struct chunk *c, ts_ms start, ts_ms end)
 {
     for (; c; c = c->next)
         if (c->min_t <= end && c->max_t >= start)
@@ -219,25 +284,23 @@ static bool sealed_overlaps(const struct sealed *c, ts_ms start, ts_ms end)
 
 bool capture_overlaps(const struct capture *c, ts_ms start, ts_ms end)
 {
-    return open_overlaps(c->open, c->open_n, start, end) ||
-           sealed_overlaps(c->sealed, start, end) || sealed_overlaps(c->frozen, start, end) ||
-           open_overlaps(c->ooo, c->ooo_n, start, end);
+    return (c->open && c->open->min_t <= end && c->open_max_t >= start) ||
+           closed_overlaps(c->sealed, start, end) || closed_overlaps(c->frozen, start, end) ||
+           late_overlaps(c->late, c->late_n, start, end);
 }
 
-static void add_open(struct gather *g, const struct open_chunk *c, uint32_t n)
+static void add_chunk(struct gather *g, const struct chunk *c, size_t len, size_t n)
 {
-    if (n)
-        gather_room(g, n);
-    for (uint32_t i = 0; i < n; i++)
-        gather_put(g, c->at[i].t, c->at[i].v);
+    gather_room(g, n);
+    chunk_read(c, len, n, g->t + g->n, g->v + g->n);
+    gather_keep(g, n);
 }
 
 /* Oldest first; the list goes from new to old. */
-static bool add_sealed(struct gather *g, const struct sealed *c, struct err *err)
+static void add_closed(struct gather *g, const struct chunk *c)
 {
-    VEC(const struct sealed *) some = {0};
+    VEC(const struct chunk *) some = {0};
     size_t samples = 0;
-    bool ok = true;
     for (; c; c = c->next)
         if (c->min_t <= g->end && c->max_t >= g->start) {
             vec_push(&some, c);
@@ -245,19 +308,20 @@ static bool add_sealed(struct gather *g, const struct sealed *c, struct err *err
         }
     if (samples)
         gather_room(g, samples);
-    while (ok && some.n > 0) {
+    while (some.n > 0) {
         c = some.at[--some.n];
-        ok = gather_block(g, (bytes){c->data, c->len}, err);
+        add_chunk(g, c, c->len, c->n);
     }
     vec_fini(&some);
-    return ok;
 }
 
 bool capture_read(const struct capture *c, struct gather *out, struct err *err)
 {
-    if (!add_sealed(out, c->frozen, err) || !add_sealed(out, c->sealed, err))
-        return false;
-    add_open(out, c->open, c->open_n);
-    add_open(out, c->ooo, c->ooo_n);
+    add_closed(out, c->frozen);
+    add_closed(out, c->sealed);
+    if (c->open)
+        add_chunk(out, c->open, c->open_len, c->open_n);
+    for (uint32_t i = 0; i < c->late_n; i++)
+        gather_put(out, c->late->at[i].t, c->late->at[i].v);
     return true;
 }

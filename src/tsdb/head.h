@@ -7,8 +7,8 @@
  * - What samples a series has: `gate`, one rwlock of the whole head. Whoever appends holds it for
  *   writing for a whole batch, whoever captures holds it for reading for a whole selection. So a
  *   selection sees all of a batch or nothing, across shards. Captures copy a few pointers and
- * counts a series and read the samples after the gate was left: chunks only grow behind the
- * captured count, sealed ones never change, and replaced memory is retired, not freed (reclaim.h).
+ * lengths a series and read the samples after the gate was left: chunks only grow behind the
+ * captured length, closed ones never change, and replaced memory is retired, not freed (reclaim.h).
  * Order of locks: gate, keys, shard, symbols and reclaim.
  *
  * Generations. A flush begins by raising `gen` (O(1), under the gate). Chunks of a series whose own
@@ -19,11 +19,13 @@
 #ifndef TSDB_HEAD_H
 #define TSDB_HEAD_H
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "tsdb/chunk.h"
 #include "tsdb/flights.h"
 #include "tsdb/gather.h"
 #include "tsdb/keys.h"
@@ -36,41 +38,36 @@ struct sample {
     double v;
 };
 
-/* Samples as they came; in order of time but for those out of order. */
-struct open_chunk {
+/* Samples that came out of order, as they came. */
+struct late {
     uint32_t n, cap;
     struct sample at[];
 };
 
-/* A block of samples in memory. Immutable. */
-struct sealed {
-    struct sealed *next; /* older */
-    ts_ms min_t, max_t;
-    uint32_t n, len;
-    uint8_t data[];
-};
+enum { LATE_MAX = 32, SERIES_LABELS_MAX = 1024 };
 
-enum { OPEN_CHUNK_MIN = 8, OPEN_CHUNK_MAX = 32, SERIES_LABELS_MAX = 1024 };
-
+/*
+ * The first 64 bytes are all that a batch looks at.
+ */
 struct series {
     uint64_t hash;
-    /* Under the gate. */
-    struct open_chunk *open, *ooo; /* ooo: samples that came out of order, sorted when sealed */
-    struct sealed *sealed, *frozen;
-    ts_ms last_t; /* newest sample ever, valid when has_last */
-    double last_v;
-    uint32_t gen;
-    bool has_last;
-    bool gone; /* removed from its shard; only a late capture still sees it */
-    uint16_t labels_n;
-    uint32_t id;                  /* index in its shard */
-    _Atomic uint32_t touched;     /* flights.h: by batches that began then or before */
     _Atomic uint64_t wal_defined; /* where the WAL has its definition: write.c */
-    uint32_t idle;                /* flushes in a row that found nothing; the flush's own */
-    bool forgotten;               /* under order.lock, like rank: it has no place there any more */
-    uint64_t rank;                /* rises with the labels; 0: none yet */
-    uint32_t labels[];            /* name, value, name, value: symbols */
+    _Atomic uint32_t touched;     /* flights.h: by batches that began then or before */
+    uint32_t gen;                 /* from here on under the gate */
+    struct chunk *open;           /* samples in order are appended here; NULL: none */
+    struct chunk_end end;         /* of `open`; t and v stay: the newest sample ever */
+    uint32_t id;                  /* index in its shard; never changes, like the labels */
+    uint16_t labels_n;
+    bool has_last;                 /* `end` has a sample */
+    bool gone;                     /* removed from its shard; only a late capture still sees it */
+    struct chunk *sealed, *frozen; /* closed chunks, newest first */
+    struct late *late;
+    uint64_t rank;     /* under order.lock: rises with the labels; 0: none yet */
+    bool forgotten;    /* under order.lock: it has no place there any more */
+    uint16_t idle;     /* flushes in a row that found nothing; the flush's own */
+    uint32_t labels[]; /* name, value, name, value: symbols */
 };
+static_assert(offsetof(struct series, sealed) == 64, "what a batch looks at");
 
 struct postings {
     uint32_t name, value; /* symbols; its series count them */
@@ -161,12 +158,12 @@ enum append_result { APPEND_STORED, APPEND_DUPLICATE, APPEND_CONFLICTING };
 static inline void series_prefetch(const struct series *s)
 {
     __builtin_prefetch(s);
-    __builtin_prefetch((const char *)s + 64);
+    __builtin_prefetch((const char *)s + 63);
 }
 static inline void series_prefetch_end(const struct series *s)
 {
     if (s->open)
-        __builtin_prefetch(s->open);
+        __builtin_prefetch(s->open->data + s->end.len);
 }
 /* Under the gate, for writing. */
 enum append_result head_append(struct head *h, struct series *s, ts_ms t, double v);
@@ -177,9 +174,12 @@ void head_drop_frozen(struct head *h, struct series *s);
 
 /* What a reader copies of a series under the gate. */
 struct capture {
-    const struct open_chunk *open, *ooo;
-    uint32_t open_n, ooo_n;
-    const struct sealed *sealed, *frozen;
+    const struct chunk *open, *sealed, *frozen;
+    const struct late *late;
+    ts_ms open_max_t;
+    uint32_t late_n;
+    uint16_t open_len;
+    uint8_t open_n;
 };
 void head_capture(const struct head *h, const struct series *s, struct capture *out);
 bool capture_overlaps(const struct capture *c, ts_ms start, ts_ms end);

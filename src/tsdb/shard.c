@@ -48,7 +48,7 @@ void shard_prefetch(const struct shard *sh, const uint64_t *hashes, size_t n)
             continue;
         const char *s = (const char *)sh->by_id.at[sh->slots[hashes[i] & mask] - 1];
         __builtin_prefetch(s);
-        __builtin_prefetch(s + 64);
+        __builtin_prefetch(s + 64); /* the labels */
         __builtin_prefetch(s + 128);
     }
 }
@@ -123,15 +123,20 @@ static void index_label(struct head *h, struct shard *sh, uint32_t name, uint32_
     atomic_fetch_add_explicit(&h->memory, 48, memory_order_relaxed);
 }
 
+static size_t series_size(size_t labels_n)
+{
+    return offsetof(struct series, labels) + 2 * labels_n * sizeof(uint32_t);
+}
+
 static size_t series_bytes(const struct series *s)
 {
     /* The struct, its slots and table entries, its postings. */
-    return sizeof *s + s->labels_n * (2 * sizeof(uint32_t) + 5) + 24;
+    return series_size(s->labels_n) + s->labels_n * 5 + 24;
 }
 
 struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uint64_t hash)
 {
-    struct series *s = mem_zalloc(sizeof *s + 2 * ls.n * sizeof(uint32_t));
+    struct series *s = mem_zalloc(series_size(ls.n));
     s->hash = hash;
     s->labels_n = (uint16_t)ls.n;
     s->gen = UINT32_MAX; /* none yet */
@@ -172,17 +177,14 @@ static void series_retire(struct head *h, struct series *s)
         symbols_unref(&h->symbols, s->labels[i]);
     atomic_fetch_sub_explicit(&h->memory, series_bytes(s), memory_order_relaxed);
     atomic_fetch_sub_explicit(&h->series, 1, memory_order_relaxed);
-    reclaim_retire(&h->reclaim, s->open);
-    reclaim_retire(&h->reclaim, s->ooo);
-    s->open = s->ooo = NULL;
     s->gone = true;
     reclaim_retire(&h->reclaim, s);
 }
 
 static bool is_removable(const struct series *s, uint32_t idle_min, uint32_t spared)
 {
-    return s->idle >= idle_min && !s->sealed && !s->frozen && (!s->open || s->open->n == 0) &&
-           (!s->ooo || s->ooo->n == 0) && atomic_load(&s->touched) < spared;
+    return s->idle >= idle_min && !s->open && !s->sealed && !s->frozen && !s->late &&
+           atomic_load(&s->touched) < spared;
 }
 
 void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min)
@@ -371,10 +373,10 @@ static void shard_fini(struct shard *sh)
         if (!*s)
             continue;
         free((*s)->open);
-        free((*s)->ooo);
-        struct sealed *lists[] = {(*s)->sealed, (*s)->frozen};
+        free((*s)->late);
+        struct chunk *lists[] = {(*s)->sealed, (*s)->frozen};
         for (size_t i = 0; i < 2; i++)
-            for (struct sealed *c = lists[i], *next; c; c = next) {
+            for (struct chunk *c = lists[i], *next; c; c = next) {
                 next = c->next;
                 free(c);
             }

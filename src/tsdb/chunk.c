@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tsdb/chunk.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "model/sample.h"
+
+enum time_code { TIME_REGULAR, TIME_8, TIME_16, TIME_32, TIME_GIVEN };
+enum value_code { VALUE_SAME, VALUE_DELTA_MAX = 7, VALUE_BITS, VALUE_STALE, VALUE_SCALE };
+enum { SCALE_MAX = 9 }; /* more decimals save nothing */
+
+static const double pow10_table[SCALE_MAX + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+#define MANTISSA_MAX 2251799813685248.0 /* 2^51: adding ROUND to less rounds to an integer */
+#define ROUND 6755399441055744.0        /* 2^52 + 2^51 */
+
+static uint64_t bits_of(double v)
+{
+    uint64_t b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+/* v * 10^scale rounded; 0 where that has no sense. */
+static inline int64_t mantissa_near(double v, unsigned scale)
+{
+    double x = v * pow10_table[scale];
+    return fabs(x) < MANTISSA_MAX ? (int64_t)((x + ROUND) - ROUND) : 0;
+}
+
+static inline double of_mantissa(int64_t m, unsigned scale)
+{
+    return scale ? (double)m / pow10_table[scale] : (double)m;
+}
+
+/* The mantissa, if it gives back v bit by bit. */
+static inline bool mantissa(double v, unsigned scale, int64_t *m)
+{
+    *m = mantissa_near(v, scale);
+    return bits_of(of_mantissa(*m, scale)) == bits_of(v);
+}
+
+/* ---- appending ---- */
+
+static inline uint8_t *put_time(struct chunk_end *e, ts_ms t, uint8_t *p, enum time_code *code)
+{
+    int64_t dt = (int64_t)((uint64_t)t - (uint64_t)e->t), dod = dt - e->delta;
+    bool is_near = dt == (int32_t)dt;
+    e->delta = is_near ? (int32_t)dt : 0;
+    if (is_near && dod == 0) {
+        *code = TIME_REGULAR;
+        return p;
+    }
+    unsigned n = !is_near || dod != (int32_t)dod ? 8
+                 : dod != (int16_t)dod           ? 4
+                 : dod != (int8_t)dod            ? 2
+                                                 : 1;
+    *code = n == 8 ? TIME_GIVEN : n == 4 ? TIME_32 : n == 2 ? TIME_16 : TIME_8;
+    memcpy(p, n == 8 ? &t : &dod, 8);
+    return p + n;
+}
+
+/* A scale of more decimals that fits. Values that are no decimals end the search for this chunk. */
+static bool find_scale(struct chunk_end *e, double v, int64_t *m)
+{
+    if (!isfinite(v) || v == 0)
+        return false;
+    for (unsigned k = e->scale + 1U; k <= SCALE_MAX; k++)
+        if (mantissa(v, k, m)) {
+            e->scale = (uint8_t)k;
+            return true;
+        }
+    e->scale = CHUNK_NO_SCALE;
+    return false;
+}
+
+static uint8_t *put_bits(struct chunk_end *e, double v, uint8_t *p, unsigned *code)
+{
+    int64_t m;
+    if (is_stale_nan(v)) {
+        *code = VALUE_STALE;
+        return p;
+    }
+    if (e->scale != CHUNK_NO_SCALE && find_scale(e, v, &m)) {
+        *code = VALUE_SCALE;
+        *p = e->scale;
+        memcpy(p + 1, &m, sizeof m);
+        return p + 1 + sizeof m;
+    }
+    *code = VALUE_BITS;
+    memcpy(p, &v, sizeof v);
+    return p + sizeof v;
+}
+
+static inline uint8_t *put_value(struct chunk_end *e, double v, uint8_t *p, unsigned *code)
+{
+    int64_t m;
+    if (bits_of(v) == bits_of(e->v)) {
+        *code = VALUE_SAME;
+        return p;
+    }
+    if (e->scale == CHUNK_NO_SCALE || !mantissa(v, e->scale, &m))
+        return put_bits(e, v, p, code);
+    int64_t d = m - mantissa_near(e->v, e->scale);
+    /* Bytes of d with its sign: 53 bits at most, so 7. */
+    *code = (unsigned)(64 - __builtin_clzll((uint64_t)(d ^ (d >> 63)) | 1)) / 8 + 1;
+    memcpy(p, &d, sizeof d);
+    return p + *code;
+}
+
+void chunk_init(struct chunk *c, struct chunk_end *e, size_t cap, ts_ms t)
+{
+    assert(cap <= UINT16_MAX);
+    *c = (struct chunk){.min_t = t, .max_t = t, .cap = (uint16_t)cap};
+    *e = (struct chunk_end){.t = t};
+}
+
+bool chunk_append(struct chunk *c, struct chunk_end *e, ts_ms t, double v)
+{
+    /* Where there is room for any sample it is written in place, with stores that may reach behind
+     * it; otherwise beside, to see whether it fits. */
+    uint8_t aside[CHUNK_SAMPLE_BYTES_MAX + 8];
+    struct chunk_end next = *e;
+    enum time_code time;
+    unsigned value;
+    if (e->n == CHUNK_SAMPLES_MAX)
+        return false;
+    bool in_place = (size_t)(c->cap - e->len) >= sizeof aside;
+    uint8_t *from = in_place ? c->data + e->len : aside, *p = from + 1;
+    p = put_time(&next, t, p, &time);
+    p = put_value(&next, v, p, &value);
+    *from = (uint8_t)(time | value << 3);
+    size_t n = (size_t)(p - from);
+    if (!in_place) {
+        if (n > (size_t)(c->cap - e->len))
+            return false;
+        memcpy(c->data + e->len, aside, n);
+    }
+    next.t = t;
+    next.v = v;
+    next.len = (uint16_t)(e->len + n);
+    next.n++;
+    *e = next;
+    return true;
+}
+
+/* ---- reading ---- */
+
+/* A signed integer of n bytes, 1 to 8; nothing behind `end` is read. */
+static inline int64_t get_signed(const uint8_t *p, const uint8_t *end, unsigned n)
+{
+    uint64_t x = 0;
+    if (end - p >= 8)
+        memcpy(&x, p, 8);
+    else
+        for (unsigned i = 0; i < n; i++)
+            x |= (uint64_t)p[i] << (8 * i);
+    return (int64_t)(x << (64 - 8 * n)) >> (64 - 8 * n);
+}
+
+struct place {
+    const uint8_t *p, *end;
+    ts_ms t;
+    double v;
+    int64_t delta;
+    unsigned scale;
+};
+
+static inline void get_time(struct place *x, unsigned code)
+{
+    static const uint8_t sizes[] = {0, 1, 2, 4, 8};
+    ts_ms t;
+    if (code == TIME_GIVEN) {
+        memcpy(&t, x->p, sizeof t);
+        x->delta = (int64_t)((uint64_t)t - (uint64_t)x->t);
+        if (x->delta != (int32_t)x->delta)
+            x->delta = 0;
+    } else {
+        if (code != TIME_REGULAR)
+            x->delta += get_signed(x->p, x->end, sizes[code]);
+        t = x->t + x->delta;
+    }
+    x->p += sizes[code];
+    x->t = t;
+}
+
+static inline void get_value(struct place *x, unsigned code)
+{
+    int64_t m;
+    if (code == VALUE_SAME)
+        return;
+    if (code <= VALUE_DELTA_MAX) {
+        m = mantissa_near(x->v, x->scale) + get_signed(x->p, x->end, code);
+        x->v = of_mantissa(m, x->scale);
+        x->p += code;
+    } else if (code == VALUE_BITS) {
+        memcpy(&x->v, x->p, sizeof x->v);
+        x->p += sizeof x->v;
+    } else if (code == VALUE_STALE) {
+        x->v = stale_nan();
+    } else {
+        x->scale = *x->p;
+        memcpy(&m, x->p + 1, sizeof m);
+        x->v = of_mantissa(m, x->scale);
+        x->p += 1 + sizeof m;
+    }
+}
+
+void chunk_read(const struct chunk *c, size_t len, size_t n, ts_ms *t, double *v)
+{
+    struct place x = {.p = c->data, .end = c->data + len, .t = c->min_t};
+    for (size_t i = 0; i < n; i++) {
+        unsigned code = *x.p++;
+        get_time(&x, code & 7);
+        get_value(&x, code >> 3);
+        t[i] = x.t;
+        v[i] = x.v;
+    }
+}
