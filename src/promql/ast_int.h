@@ -24,6 +24,9 @@ enum node_kind {
     NODE_DURATION, /* arithmetic with durations inside [ ] and behind offset */
 };
 
+/* How a range selector sees its borders. */
+enum extended { EXTENDED_NONE, EXTENDED_ANCHORED, EXTENDED_SMOOTHED };
+
 enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
 
 /* offset and @ of a selector or subquery. */
@@ -72,6 +75,7 @@ struct node {
             struct matcher *matchers;
             size_t matchers_n;
             struct when when;
+            enum extended extended;
         } selector;
         struct {
             struct node *selector;

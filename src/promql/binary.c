@@ -2,7 +2,7 @@
 /* Binary operations where one side is a scalar; joins of two vectors are in join.c. */
 #include <math.h>
 
-#include "promql/eval_int.h"
+#include "promql/histogram_int.h"
 
 double binary_value(enum token_kind op, double a, double b)
 {
@@ -45,13 +45,34 @@ struct with_scalar {
     const double *scalar;
     bool scalar_left;
     const struct row_sink *sink;
+    struct pair_work pair;
+    struct arena arena; /* histograms of the row at hand */
 };
+
+/* The steps that have a histogram, and floats under an operator that is for histograms only. */
+static void histograms_with_scalar(struct with_scalar *w, struct row *r)
+{
+    bool left = w->scalar_left;
+    arena_reset(&w->arena);
+    for (size_t i = 0; i < w->steps; i++) {
+        struct operand vector = {r->v[i], r->h ? r->h[i] : NULL}, scalar = {.v = w->scalar[i]}, out;
+        if (!vector.h && (!token_is_trim(w->n->binary.op) || is_absent(vector.v)))
+            continue;
+        enum pair_result res =
+            pair_apply(&w->pair, left ? scalar : vector, left ? vector : scalar, &out);
+        r->v[i] = absent();
+        if (r->h)
+            r->h[i] = res == PAIR_TRUE ? out.h : NULL;
+    }
+}
 
 static bool with_scalar_put(void *ctx, struct row *r, struct err *err)
 {
     struct with_scalar *w = ctx;
     enum token_kind op = w->n->binary.op;
     bool filter = token_is_comparison(op) && !w->n->binary.return_bool;
+    if (r->h || token_is_trim(op))
+        histograms_with_scalar(w, r);
     for (size_t i = 0; i < w->steps; i++) {
         double v = r->v[i], s = w->scalar[i];
         if (is_absent(v))
@@ -59,7 +80,7 @@ static bool with_scalar_put(void *ctx, struct row *r, struct err *err)
         double out = w->scalar_left ? binary_value(op, s, v) : binary_value(op, v, s);
         r->v[i] = !filter ? out : out != 0 ? v : absent();
     }
-    if (!filter)
+    if (!filter && !token_is_trim(op))
         row_drop_name(w->ev, r);
     return w->sink->put(w->sink->ctx, r, err);
 }
@@ -72,14 +93,19 @@ static bool eval_with_scalar(struct eval *ev, const struct node *n, const struct
     double *s = eval_row_new(ev, g->n, err);
     if (!s || !eval_scalar(ev, left ? n->binary.lhs : n->binary.rhs, g, s, err))
         return false;
-    bool names_go = !token_is_comparison(n->binary.op) || n->binary.return_bool;
+    bool names_go = (!token_is_comparison(n->binary.op) && !token_is_trim(n->binary.op)) ||
+                    n->binary.return_bool;
     bool merge = names_go && !ev->delayed_names && node_names_vary(ev, vector);
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
-    struct with_scalar w = {ev, n, g->n, s, left, merge ? &merged : sink};
+    struct with_scalar w = {ev, n, g->n, s, left, merge ? &merged : sink, {ev, n, NULL, {0}}, {0}};
+    arena_init(&w.arena, ev->arena.limit_bytes);
+    w.pair.arena = &w.arena;
     bool ok = eval_rows(ev, vector, g, &(struct row_sink){with_scalar_put, &w}, err) &&
               (!merge || merger_flush(&m, sink, err));
+    histogram_work_fini(&w.pair.w);
+    arena_fini(&w.arena);
     merger_fini(&m);
     return ok;
 }

@@ -111,10 +111,6 @@ static bool check_binary(struct checker *c, struct node *n)
     str twice;
     if (!check(c, n->binary.lhs) || !check(c, n->binary.rhs))
         return false;
-    if (op == TOK_TRIM_LOWER || op == TOK_TRIM_UPPER)
-        return err_at(c->err, ERR_INVALID, at(c, operator_at(c, n)),
-                      "not supported yet: histogram trim operator \"%.*s\"",
-                      STR_ARG(token_text(op)));
     if (n->binary.return_bool && !token_is_comparison(op))
         return err_at(c->err, ERR_INVALID, at(c, operator_at(c, n)),
                       "bool modifier can only be used on comparison operators");

@@ -133,7 +133,29 @@ bool eval_scalar(struct eval *ev, const struct node *n, const struct grid *g, do
     }
 }
 
+const struct histogram **eval_histograms_new(struct eval *ev, size_t n, struct err *err)
+{
+    const struct histogram **h = (const struct histogram **)eval_row_new(ev, n, err);
+    if (h)
+        memset(h, 0, n * sizeof *h);
+    return h;
+}
+
+bool eval_row_keep(struct eval *ev, const struct row *r, size_t n, struct row *out, struct err *err)
+{
+    double *v = eval_row_new(ev, n, err);
+    const struct histogram **h = NULL;
+    if (!v || (r->h && !(h = eval_histograms_new(ev, n, err))))
+        return false;
+    memcpy(v, r->v, n * sizeof *v);
+    for (size_t i = 0; h && i < n; i++)
+        h[i] = r->h[i] ? histogram_dup(&ev->arena, r->h[i]) : NULL;
+    *out = (struct row){r->labels, r->drop_name, v, h};
+    return !h || eval_memory(ev, err);
+}
+
 struct broadcast {
+    struct eval *ev;
     const struct row_sink *sink;
     size_t n;
     double *v;
@@ -145,7 +167,14 @@ static bool broadcast_put(void *ctx, struct row *r, struct err *err)
     double first = r->v[0];
     for (size_t i = 0; i < b->n; i++)
         b->v[i] = first;
-    struct row wide = {r->labels, r->drop_name, b->v};
+    struct row wide = {r->labels, r->drop_name, b->v, NULL};
+    if (r->h && r->h[0]) {
+        wide.h = eval_histograms_new(b->ev, b->n, err);
+        for (size_t i = 0; wide.h && i < b->n; i++)
+            wide.h[i] = r->h[0];
+        if (!wide.h)
+            return false;
+    }
     return b->sink->put(b->sink->ctx, &wide, err);
 }
 
@@ -156,7 +185,21 @@ struct negation {
     struct eval *ev;
     size_t n;
     const struct row_sink *sink;
+    struct histogram_work work;
+    struct arena arena; /* histograms of the row at hand */
 };
+
+static void negate_histograms(struct negation *neg, struct row *r)
+{
+    arena_reset(&neg->arena);
+    for (size_t i = 0; i < neg->n; i++) {
+        if (!r->h[i])
+            continue;
+        histogram_work_set(&neg->work, r->h[i]);
+        histogram_work_scale(&neg->work, -1);
+        r->h[i] = histogram_work_freeze(&neg->work, &neg->arena);
+    }
+}
 
 static bool negate_put(void *ctx, struct row *r, struct err *err)
 {
@@ -164,6 +207,8 @@ static bool negate_put(void *ctx, struct row *r, struct err *err)
     for (size_t i = 0; i < neg->n; i++)
         if (!is_absent(r->v[i]))
             r->v[i] = -r->v[i];
+    if (r->h)
+        negate_histograms(neg, r);
     row_drop_name(neg->ev, r);
     return neg->sink->put(neg->sink->ctx, r, err);
 }
@@ -177,9 +222,12 @@ static bool eval_unary(struct eval *ev, const struct node *n, const struct grid 
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
-    struct negation neg = {ev, g->n, merge ? &merged : sink};
+    struct negation neg = {.ev = ev, .n = g->n, .sink = merge ? &merged : sink};
+    arena_init(&neg.arena, ev->arena.limit_bytes);
     bool ok = eval_rows(ev, n->unary.expr, g, &(struct row_sink){negate_put, &neg}, err) &&
               (!merge || merger_flush(&m, sink, err));
+    histogram_work_fini(&neg.work);
+    arena_fini(&neg.arena);
     merger_fini(&m);
     return ok;
 }
@@ -191,7 +239,7 @@ static bool eval_each_step(struct eval *ev, const struct node *n, const struct g
     bool ok;
     switch (n->kind) {
     case NODE_SELECTOR:
-        return eval_selector(ev, n, g, false, sink, err);
+        return eval_selector(ev, n, g, LOOKUP_VALUE, sink, err);
     case NODE_CALL:
         ev->func = n->call.fn->name;
         ok = eval_call(ev, n, g, sink, err);
@@ -222,7 +270,7 @@ bool eval_rows(struct eval *ev, const struct node *n, const struct grid *g,
         return false;
     if (!n->invariant || g->n == 1)
         return eval_each_step(ev, n, g, sink, err);
-    struct broadcast b = {sink, g->n, eval_row_new(ev, g->n, err)};
+    struct broadcast b = {ev, sink, g->n, eval_row_new(ev, g->n, err)};
     struct grid once = {g->start, 1, 1};
     return b.v && eval_each_step(ev, n, &once, &(struct row_sink){broadcast_put, &b}, err);
 }
@@ -236,10 +284,9 @@ struct collector {
 static bool collect_put(void *ctx, struct row *r, struct err *err)
 {
     struct collector *c = ctx;
-    double *v = eval_row_new(c->ev, c->n, err);
-    if (!v)
+    struct row kept;
+    if (!eval_row_keep(c->ev, r, c->n, &kept, err))
         return false;
-    memcpy(v, r->v, c->n * sizeof *v);
     if (c->rows->n == c->rows->cap) {
         size_t cap = c->rows->cap ? c->rows->cap * 2 : 16;
         struct row *at = arena_try(&c->ev->arena, cap, sizeof *at);
@@ -252,7 +299,7 @@ static bool collect_put(void *ctx, struct row *r, struct err *err)
         c->rows->at = at;
         c->rows->cap = cap;
     }
-    c->rows->at[c->rows->n++] = (struct row){r->labels, r->drop_name, v};
+    c->rows->at[c->rows->n++] = kept;
     return true;
 }
 

@@ -8,7 +8,7 @@
  * needs several rows at once (joins, topk, sort) collects them.
  *
  * A step without value holds the stale marker: arithmetic never produces its bit pattern, so it is
- * distinct from every NaN that is a value.
+ * distinct from every NaN that is a value. A step with a native histogram holds it beside the floats.
  *
  * Labels live until the query ends (selections are kept open); the values of a row only during the
  * call, and the sink may change them. Everything is owned by the thread that runs promql_exec. Two
@@ -19,6 +19,7 @@
 #define PROMQL_EVAL_INT_H
 
 #include "base/kahan.h"
+#include "model/histogram_math.h"
 #include "promql/function_int.h"
 
 /* Times of an evaluation are at most so far from 1970, so that subtracting a duration (below 2^54
@@ -50,7 +51,15 @@ struct row {
     struct labels labels;
     bool drop_name; /* delayed name removal: the metric name goes at the end */
     double *v;      /* one per step of the grid */
+    /* Native histograms: NULL when the row has none, else one or NULL per step; where there is one, v
+     * is absent, so that code for floats does not see it. */
+    const struct histogram **h;
 };
+
+static inline bool row_has(const struct row *r, size_t i)
+{
+    return !is_absent(r->v[i]) || (r->h && r->h[i]);
+}
 
 struct row_sink {
     bool (*put)(void *ctx, struct row *r, struct err *err);
@@ -95,6 +104,11 @@ bool eval_collect(struct eval *ev, const struct node *n, const struct grid *g, s
                   struct err *err);
 /* A row of n values in ev->arena; NULL with an error when the query may not have so much. */
 double *eval_row_new(struct eval *ev, size_t n, struct err *err);
+/* A row of n histograms, all NULL. */
+const struct histogram **eval_histograms_new(struct eval *ev, size_t n, struct err *err);
+/* A copy of the row's values and histograms in ev->arena. */
+bool eval_row_keep(struct eval *ev, const struct row *r, size_t n, struct row *out,
+                   struct err *err);
 /* Fails when the query is over its memory. */
 bool eval_memory(struct eval *ev, struct err *err);
 /* Seconds to milliseconds of a duration that may be arithmetic. */
@@ -106,9 +120,10 @@ bool eval_when(struct eval *ev, const struct when *w, const struct grid *g, ts_m
 
 /* ---- select.c ---- */
 
-/* The sample of every series at every step, within the lookback; its time in seconds instead of its
- * value when `times` is set. */
-bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, bool times,
+/* The sample of every series at every step, within the lookback, or its time or start time in
+ * seconds. */
+enum lookup { LOOKUP_VALUE, LOOKUP_TIME, LOOKUP_START };
+bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, enum lookup what,
                    const struct row_sink *sink, struct err *err);
 
 /* One series of a range expression: all samples that any of its windows needs, no stale markers. */
@@ -118,6 +133,8 @@ struct range_series {
     size_t n;
     const ts_ms *t;
     const double *v;
+    const struct histogram *const *h; /* as in struct columns */
+    const ts_ms *start;
 };
 
 struct range_sink {
@@ -129,6 +146,9 @@ struct windows {
     ts_ms *end; /* one per step */
     size_t n;
     int64_t range_ms;
+    enum extended extended;
+    /* anchored, smoothed: samples so far outside of a window are handed over too */
+    int64_t before_ms, after_ms;
 };
 
 /* Series of a range selector or subquery, and its windows on the grid. */

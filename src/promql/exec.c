@@ -51,9 +51,45 @@ static struct promql_series *series_new(struct output *o, struct labels ls, size
         o->r->series = at;
     }
     struct promql_series *s = &o->r->series[o->r->series_n++];
-    s->labels = labels_dup(o->arena, ls);
-    s->n = n;
+    *s = (struct promql_series){.labels = labels_dup(o->arena, ls), .n = n};
     return s;
+}
+
+/* Histograms are counted as what they take. */
+static const struct histogram *output_histogram(struct output *o, const struct histogram *h)
+{
+    o->bytes += histogram_size(h);
+    return histogram_dup(o->arena, h);
+}
+
+static bool output_full(struct output *o, struct err *err)
+{
+    size_t max = o->ev->q->memory_max_bytes;
+    return max && o->bytes > max && !over_memory(o->ev, err);
+}
+
+/* The points of a row that has histograms. */
+static bool output_mixed(struct output *o, const struct row *row, struct labels ls, size_t n,
+                         struct err *err)
+{
+    const struct grid *g = &o->ev->grid;
+    struct promql_series *s = series_new(o, ls, n, err);
+    if (!s)
+        return false;
+    ts_ms *t = arena_alloc(o->arena, n * sizeof *t);
+    double *v = arena_alloc(o->arena, n * sizeof *v);
+    const struct histogram **h = arena_array(o->arena, const struct histogram *, n);
+    for (size_t i = 0, k = 0; i < g->n && !output_full(o, err); i++) {
+        if (!row_has(row, i))
+            continue;
+        t[k] = grid_at(g, i);
+        v[k] = row->v[i];
+        h[k++] = row->h[i] ? output_histogram(o, row->h[i]) : NULL;
+    }
+    s->t = t;
+    s->v = v;
+    s->h = h;
+    return !output_full(o, err);
 }
 
 /* The present values of a row; nothing for a row without any. */
@@ -63,10 +99,12 @@ static bool output_put(void *ctx, struct row *row, struct err *err)
     const struct grid *g = &o->ev->grid;
     size_t n = 0, k = 0;
     for (size_t i = 0; i < g->n; i++)
-        n += !is_absent(row->v[i]);
+        n += row_has(row, i);
     if (n == 0)
         return true;
     struct labels ls = row->drop_name ? labels_nameless(&o->ev->arena, row->labels) : row->labels;
+    if (row->h)
+        return output_mixed(o, row, ls, n, err);
     struct promql_series *s = series_new(o, ls, n, err);
     if (!s)
         return false;
@@ -140,7 +178,13 @@ static bool output_range(void *ctx, const struct range_series *in, struct err *e
     memcpy(v, in->v + lo, s->n * sizeof *v);
     s->t = t;
     s->v = v;
-    return true;
+    if (!in->h)
+        return true;
+    const struct histogram **h = arena_array(o->arena, const struct histogram *, s->n);
+    for (size_t i = 0; i < s->n && !output_full(o, err); i++)
+        h[i] = in->h[lo + i] ? output_histogram(o, in->h[lo + i]) : NULL;
+    s->h = h;
+    return !output_full(o, err);
 }
 
 static bool evaluate(struct output *o, struct err *err)

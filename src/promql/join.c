@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "promql/eval_int.h"
+#include "promql/histogram_int.h"
 
 /* One side's rows by match group: [start[g], start[g + 1]) of `order`. */
 struct side {
@@ -29,6 +29,7 @@ struct join {
     VEC(struct row) out;
     VEC(uint32_t *) owners; /* per result and step: 1 + group that gave it, NULL: not tracked */
     uint32_t *taken;        /* one-to-one: per step, 1 + group that has its result */
+    struct pair_work pair;  /* for histograms */
 };
 
 static struct labels match_labels(struct join *j, struct labels ls)
@@ -49,7 +50,7 @@ static bool collect_side(struct join *j, const struct node *n, struct side *s, s
         const struct row *r = &s->rows.at[i];
         s->group[i] = (uint32_t)label_table_add(&j->groups, match_labels(j, r->labels));
         for (size_t k = 0; k < j->grid->n; k++)
-            s->any[k] |= !is_absent(r->v[k]);
+            s->any[k] |= row_has(r, k);
     }
     return eval_memory(j->ev, err);
 }
@@ -110,7 +111,7 @@ static bool check_one_side(struct join *j, size_t group, struct err *err)
             return false;
         for (uint32_t i = from; i < to && j->many.any[k]; i++) {
             const struct row *r = &s->rows.at[s->order[i]];
-            if (is_absent(r->v[k]))
+            if (!row_has(r, k))
                 continue;
             if (seen)
                 return duplicate_error(j, group, r, seen, err);
@@ -194,6 +195,52 @@ struct pair {
     const bool *gaps;
 };
 
+static struct operand operand_at(const struct row *r, size_t k, double fill)
+{
+    if (!r)
+        return (struct operand){fill, NULL};
+    return (struct operand){r->v[k], r->h ? r->h[k] : NULL};
+}
+
+/* One step of two rows of which any has histograms, or of an operator that is for histograms. */
+static bool join_step(struct join *j, size_t group, const struct pair *p, size_t k,
+                      struct labels ls, size_t *i, bool track, struct err *err)
+{
+    struct operand m = operand_at(p->many, k, p->fill), o = operand_at(p->one, k, p->fill), out;
+    struct operand l = j->swapped ? o : m, r = j->swapped ? m : o;
+    if ((p->gaps && !p->gaps[k]) || (!m.h && is_absent(m.v)) || (!o.h && is_absent(o.v)))
+        return true;
+    bool holds = true;
+    if (l.h || r.h || token_is_trim(j->n->binary.op)) {
+        enum pair_result res = pair_apply(&j->pair, l, r, &out);
+        if (res == PAIR_NONE)
+            return true;
+        holds = res == PAIR_TRUE;
+        if (j->n->binary.return_bool)
+            out = (struct operand){holds, NULL};
+        holds |= j->n->binary.return_bool;
+    } else {
+        out = (struct operand){join_value(j, m.v, o.v), NULL};
+        holds = !is_absent(out.v);
+    }
+    if (*i == SIZE_MAX && !result_row(j, ls, track, i, err))
+        return false;
+    if (track && !claim(j, j->owners.at[*i], k, group, err))
+        return false;
+    struct row *to = &j->out.at[*i];
+    if (!holds)
+        return true;
+    if (row_has(to, k))
+        return err_set(err, ERR_EXEC, "vector cannot contain metrics with the same labelset");
+    if (out.h && !to->h && !(to->h = eval_histograms_new(j->ev, j->grid->n, err)))
+        return false;
+    if (out.h)
+        to->h[k] = out.h;
+    else
+        to->v[k] = out.v;
+    return true;
+}
+
 static bool join_pair(struct join *j, size_t group, const struct pair *p, bool track,
                       struct err *err)
 {
@@ -201,6 +248,13 @@ static bool join_pair(struct join *j, size_t group, const struct pair *p, bool t
     struct labels ls =
         result_labels(j, p->many ? p->many->labels : matched, p->one ? p->one->labels : matched);
     size_t i = SIZE_MAX;
+    bool histograms = (p->many && p->many->h) || (p->one && p->one->h);
+    if (histograms || token_is_trim(j->n->binary.op)) {
+        for (size_t k = 0; k < j->grid->n; k++)
+            if (!join_step(j, group, p, k, ls, &i, track, err))
+                return false;
+        return eval_memory(j->ev, err);
+    }
     for (size_t k = 0; k < j->grid->n; k++) {
         if (p->gaps && !p->gaps[k])
             continue;
@@ -232,7 +286,7 @@ static void gaps_of(const struct join *j, const struct side *s, size_t group, bo
     for (size_t k = 0; k < j->grid->n; k++) {
         gaps[k] = true;
         for (uint32_t i = s->start[group]; i < s->start[group + 1]; i++)
-            gaps[k] &= is_absent(side_row(s, i)->v[k]);
+            gaps[k] &= !row_has(side_row(s, i), k);
     }
 }
 
@@ -303,7 +357,9 @@ static void join_init(struct join *j, struct eval *ev, const struct node *n, con
                        .match = &n->binary.match,
                        .on = names_sorted(&ev->arena, &n->binary.match.labels),
                        .swapped = n->binary.match.card == CARD_ONE_TO_MANY,
-                       .arithmetic = !token_is_comparison(n->binary.op)};
+                       .arithmetic =
+                           !token_is_comparison(n->binary.op) && !token_is_trim(n->binary.op),
+                       .pair = {ev, n, &ev->arena, {0}}};
 }
 
 static void join_fini(struct join *j)
@@ -312,6 +368,7 @@ static void join_fini(struct join *j)
     label_table_fini(&j->results);
     vec_fini(&j->out);
     vec_fini(&j->owners);
+    histogram_work_fini(&j->pair.w);
 }
 
 bool eval_join(struct eval *ev, const struct node *n, const struct grid *g,
@@ -343,7 +400,11 @@ static bool set_put(void *ctx, struct row *r, struct err *err)
     const bool *present = g < f->groups_n ? f->present[g] : NULL;
     for (size_t k = 0; k < f->j->grid->n; k++)
         if ((present && present[k]) != f->keep_present)
+        {
             r->v[k] = absent();
+            if (r->h)
+                r->h[k] = NULL;
+        }
     return f->sink->put(f->sink->ctx, r, err);
 }
 
@@ -356,7 +417,7 @@ static bool presence(struct join *j, const struct side *s, struct set_filter *f,
         if (!*p)
             *p = arena_array(&j->ev->arena, bool, j->grid->n);
         for (size_t k = 0; k < j->grid->n; k++)
-            (*p)[k] |= !is_absent(s->rows.at[i].v[k]);
+            (*p)[k] |= row_has(&s->rows.at[i], k);
     }
     return eval_memory(j->ev, err);
 }

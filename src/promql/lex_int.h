@@ -124,6 +124,11 @@ static inline bool token_is_comparison(enum token_kind k)
 {
     return k >= TOK_EQLC && k <= TOK_GTE;
 }
+/* </ and >/ */
+static inline bool token_is_trim(enum token_kind k)
+{
+    return k == TOK_TRIM_UPPER || k == TOK_TRIM_LOWER;
+}
 static inline bool token_is_set_operator(enum token_kind k)
 {
     return k == TOK_AND || k == TOK_OR || k == TOK_UNLESS;

@@ -49,6 +49,7 @@ enum promql_feature {
     PROMQL_DURATION_EXPRESSIONS = 1 << 2,
     PROMQL_EXTENDED_RANGE_SELECTORS = 1 << 3, /* anchored, smoothed */
     PROMQL_BINOP_FILL_MODIFIERS = 1 << 4,
+    PROMQL_START_TIMESTAMPS = 1 << 5, /* rates and resets use them */
 };
 
 struct promql_parse_options {
@@ -106,6 +107,7 @@ struct promql_series {
     size_t n;
     const ts_ms *t;
     const double *v; /* f64_format writes them as the API shows them */
+    const struct histogram *const *h; /* NULL: all are floats; h[i] NULL: point i is one */
 };
 
 struct promql_stats {

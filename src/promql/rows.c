@@ -178,12 +178,16 @@ void merger_init(struct merger *m, struct eval *ev, size_t steps)
 
 static bool merge_into(struct merger *m, struct row *to, const struct row *r, struct err *err)
 {
+    if (r->h && !to->h && !(to->h = eval_histograms_new(m->ev, m->steps, err)))
+        return false;
     for (size_t i = 0; i < m->steps; i++) {
-        if (is_absent(r->v[i]))
+        if (!row_has(r, i))
             continue;
-        if (!is_absent(to->v[i]))
+        if (row_has(to, i))
             return err_set(err, ERR_EXEC, "vector cannot contain metrics with the same labelset");
         to->v[i] = r->v[i];
+        if (r->h && r->h[i])
+            to->h[i] = histogram_dup(&m->ev->arena, r->h[i]);
     }
     return true;
 }
@@ -194,15 +198,14 @@ bool merger_put(void *ctx, struct row *r, struct err *err)
     size_t known = m->table.n, i = label_table_add(&m->table, r->labels);
     if (i < known)
         return merge_into(m, &m->rows.at[i], r, err);
-    double *v = eval_row_new(m->ev, m->steps, err);
-    if (!v)
+    struct row kept;
+    if (!eval_row_keep(m->ev, r, m->steps, &kept, err))
         return false;
-    memcpy(v, r->v, m->steps * sizeof *v);
     if (m->rows.n == m->rows.cap) {
         m->rows.cap = m->rows.cap ? m->rows.cap * 2 : 32;
         m->rows.at = mem_realloc(m->rows.at, m->rows.cap * sizeof *m->rows.at);
     }
-    m->rows.at[m->rows.n++] = (struct row){r->labels, r->drop_name, v};
+    m->rows.at[m->rows.n++] = kept;
     return true;
 }
 

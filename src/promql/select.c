@@ -54,7 +54,7 @@ static bool read_series(struct eval *ev, struct selection *sel, size_t i,
 }
 
 /* The newest sample at or before each time, if younger than the lookback and no stale marker. */
-static bool look_up(struct eval *ev, const struct columns *c, const ts_ms *at, size_t n, bool times,
+static bool look_up(struct eval *ev, const struct columns *c, const ts_ms *at, size_t n,
                     double *out)
 {
     bool any = false;
@@ -64,14 +64,74 @@ static bool look_up(struct eval *ev, const struct columns *c, const ts_ms *at, s
         out[i] = absent();
         if (k == 0 || at[i] - c->t[k - 1] >= ev->lookback_ms || is_stale_nan(c->v[k - 1]))
             continue;
-        out[i] = times ? (double)c->t[k - 1] / 1000 : c->v[k - 1];
+        out[i] = c->v[k - 1];
         ev->stats.samples_total++;
         any = true;
     }
     return any;
 }
 
-bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, bool times,
+/* The same of a series with histograms, or of times instead of values. `h` has room for all steps. */
+static bool look_up_mixed(struct eval *ev, const struct columns *c, const ts_ms *at, size_t n,
+                          enum lookup what, struct row *r)
+{
+    bool any = false;
+    for (size_t i = 0, k = 0; i < n; i++) {
+        while (k < c->n && c->t[k] <= at[i])
+            k++;
+        r->v[i] = absent();
+        if (r->h)
+            r->h[i] = NULL;
+        if (k == 0 || at[i] - c->t[k - 1] >= ev->lookback_ms)
+            continue;
+        bool histogram = c->h && c->h[k - 1];
+        if (!histogram && is_stale_nan(c->v[k - 1]))
+            continue;
+        if (what == LOOKUP_TIME)
+            r->v[i] = (double)c->t[k - 1] / 1000;
+        else if (what == LOOKUP_START)
+            r->v[i] = c->start ? (double)c->start[k - 1] / 1000 : 0;
+        else if (histogram)
+            r->h[i] = c->h[k - 1];
+        else
+            r->v[i] = c->v[k - 1];
+        ev->stats.samples_total++;
+        any = true;
+    }
+    return any;
+}
+
+struct instant {
+    struct eval *ev;
+    const struct node *node;
+    const ts_ms *at;
+    size_t n;
+    enum lookup what;
+    double *v;
+    const struct histogram **h; /* room, made at the first histogram */
+};
+
+/* Fills the row of one series; `*any`: it has a value at some step. */
+static bool look_up_series(struct instant *in, const struct columns *c, struct row *r, bool *any,
+                           struct err *err)
+{
+    bool smoothed = in->node->selector.extended == EXTENDED_SMOOTHED;
+    r->v = in->v;
+    if (in->what == LOOKUP_VALUE && !c->h && !smoothed) {
+        *any = look_up(in->ev, c, in->at, in->n, in->v);
+        return true;
+    }
+    if (c->h && !in->h && !(in->h = eval_histograms_new(in->ev, in->n, err)))
+        return false;
+    r->h = c->h && in->what == LOOKUP_VALUE ? in->h : NULL;
+    if (smoothed && in->what == LOOKUP_VALUE)
+        *any = smooth_lookup(in->ev, in->node, c, in->at, in->n, r);
+    else
+        *any = look_up_mixed(in->ev, c, in->at, in->n, in->what, r);
+    return eval_memory(in->ev, err);
+}
+
+bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, enum lookup what,
                    const struct row_sink *sink, struct err *err)
 {
     double *v = eval_row_new(ev, g->n, err);
@@ -79,8 +139,11 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     if (!v || !at || !eval_when(ev, &n->selector.when, g, at, err))
         return false;
     span(at, g->n, &min, &max);
-    struct select_hints h = {
-        .start = min - ev->lookback_ms + 1, .end = max, .step_ms = g->n > 1 ? g->step_ms : 0};
+    bool smoothed = n->selector.extended == EXTENDED_SMOOTHED;
+    struct select_hints h = {.start = min - ev->lookback_ms + 1,
+                             .end = smoothed ? max + ev->lookback_ms : max,
+                             .step_ms = g->n > 1 ? g->step_ms : 0};
+    struct instant in = {ev, n, at, g->n, what, v, NULL};
     struct selection *sel = select_series(ev, n, &h, err);
     if (!sel)
         return false;
@@ -90,11 +153,10 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     bool ok = true;
     for (size_t i = 0; ok && i < series_n; i++) {
         struct columns c;
-        ok = read_series(ev, sel, i, &h, &scratch, &c, err);
-        if (ok && look_up(ev, &c, at, g->n, times, v)) {
-            struct row r = {ev->q->source->ops->labels(sel, i), false, v};
-            ok = sink->put(sink->ctx, &r, err);
-        }
+        struct row r = {.labels = ev->q->source->ops->labels(sel, i)};
+        bool any = false;
+        ok = read_series(ev, sel, i, &h, &scratch, &c, err) &&
+             look_up_series(&in, &c, &r, &any, err) && (!any || sink->put(sink->ctx, &r, err));
     }
     arena_fini(&scratch);
     return ok;
@@ -105,19 +167,49 @@ bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, s
 {
     bool sub = n->kind == NODE_SUBQUERY;
     const struct when *w = sub ? &n->subquery.when : &n->range.selector->selector.when;
-    out->n = g->n;
-    out->end = (ts_ms *)eval_row_new(ev, g->n, err);
+    *out = (struct windows){.n = g->n, .end = (ts_ms *)eval_row_new(ev, g->n, err)};
+    out->extended = sub ? EXTENDED_NONE : n->range.selector->selector.extended;
+    out->before_ms = out->extended ? ev->lookback_ms : 0;
+    out->after_ms = out->extended == EXTENDED_SMOOTHED ? ev->lookback_ms : 0;
     return out->end && eval_when(ev, w, g, out->end, err) &&
            eval_duration(ev, sub ? n->subquery.range_ms : n->range.range_ms,
                          sub ? n->subquery.range_expr : n->range.range_expr, false, &out->range_ms,
                          err);
 }
 
+static bool is_stale(const struct columns *c, size_t i)
+{
+    return is_stale_nan(c->v[i]) && !(c->h && c->h[i]);
+}
+
+/* What drop_stale does to the columns that few series have. */
+static bool drop_stale_others(struct columns *c, struct columns *out, struct arena *scratch)
+{
+    const struct histogram **h =
+        c->h ? arena_try(scratch, c->n, sizeof *h) : (const struct histogram **)c->h;
+    ts_ms *start = c->start ? arena_try(scratch, c->n, sizeof *start) : NULL;
+    if ((c->h && !h) || (c->start && !start))
+        return false;
+    for (size_t i = 0, n = 0; i < c->n; i++) {
+        if (is_stale(c, i))
+            continue;
+        if (h)
+            h[n] = c->h[i];
+        if (start)
+            start[n] = c->start[i];
+        n++;
+    }
+    out->h = h;
+    out->start = start;
+    return true;
+}
+
 /* The columns without stale markers; untouched when there are none. */
 static bool drop_stale(struct columns *c, struct arena *scratch)
 {
     size_t i = 0, n;
-    while (i < c->n && !is_stale_nan(c->v[i]))
+    struct columns out = {0};
+    while (i < c->n && !is_stale(c, i))
         i++;
     if (i == c->n)
         return true;
@@ -126,11 +218,16 @@ static bool drop_stale(struct columns *c, struct arena *scratch)
     if (!t || !v)
         return false;
     for (n = 0, i = 0; i < c->n; i++)
-        if (!is_stale_nan(c->v[i])) {
+        if (!is_stale(c, i)) {
             t[n] = c->t[i];
             v[n++] = c->v[i];
         }
-    *c = (struct columns){.n = n, .t = t, .v = v};
+    if ((c->h || c->start) && !drop_stale_others(c, &out, scratch))
+        return false;
+    out.n = n;
+    out.t = t;
+    out.v = v;
+    *c = out;
     return true;
 }
 
@@ -139,8 +236,8 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
 {
     ts_ms min, max;
     span(w->end, w->n, &min, &max);
-    struct select_hints h = {.start = min - w->range_ms + 1,
-                             .end = max,
+    struct select_hints h = {.start = min - w->range_ms - w->before_ms + 1,
+                             .end = max + w->after_ms,
                              .step_ms = w->n > 1 ? w->end[1] - w->end[0] : 0,
                              .range_ms = w->range_ms,
                              .func = ev->func};
@@ -160,7 +257,12 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
             ok = err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
             continue;
         }
-        struct range_series s = {ev->q->source->ops->labels(sel, i), false, c.n, c.t, c.v};
+        struct range_series s = {.labels = ev->q->source->ops->labels(sel, i),
+                                 .n = c.n,
+                                 .t = c.t,
+                                 .v = c.v,
+                                 .h = c.h,
+                                 .start = c.start};
         ok = c.n == 0 || sink->put(sink->ctx, &s, err);
     }
     arena_fini(&scratch);
@@ -182,13 +284,16 @@ static bool subquery_put(void *ctx, struct row *r, struct err *err)
     struct subquery *s = ctx;
     size_t n = 0;
     for (size_t i = 0; i < s->grid->n; i++)
-        if (!is_absent(r->v[i])) {
+        if (row_has(r, i)) {
             s->t[n] = grid_at(s->grid, i);
+            if (r->h)
+                r->h[n] = r->h[i];
             r->v[n++] = r->v[i];
         }
     if (n == 0)
         return true;
-    struct range_series series = {r->labels, r->drop_name, n, s->t, r->v};
+    struct range_series series = {
+        .labels = r->labels, .drop_name = r->drop_name, .n = n, .t = s->t, .v = r->v, .h = r->h};
     return budget_use(s->ev->q->budget, n, err) && s->sink->put(s->sink->ctx, &series, err);
 }
 
