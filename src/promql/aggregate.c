@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "promql/group_int.h"
+#include "promql/histogram_int.h"
 
 void grouper_init(struct grouper *gr, struct eval *ev, const struct node *n)
 {
@@ -51,12 +52,17 @@ size_t grouper_find(struct grouper *gr, struct labels ls)
 struct fold_group {
     double *a; /* absent until a value came */
     double *b, *c;
+    struct histogram_fold **h; /* NULL until a histogram came; per step, NULL: none */
     bool drop_name;
 };
+
+/* What an operation does with native histograms. */
+enum fold_histograms { IGNORE, COUNT, ADD };
 
 struct fold_op {
     enum token_kind op;
     int columns;
+    enum fold_histograms histograms;
     void (*fold)(struct fold_group *g, const double *v, size_t n);
     void (*finish)(struct fold_group *g, size_t n);
 };
@@ -179,22 +185,115 @@ static void stddev_finish(struct fold_group *g, size_t n)
 }
 
 static const struct fold_op fold_ops[] = {
-    {TOK_SUM, 2, sum_fold, sum_finish},
-    {TOK_AVG, 3, avg_fold, avg_finish},
-    {TOK_MIN, 1, min_fold, NULL},
-    {TOK_MAX, 1, max_fold, NULL},
-    {TOK_COUNT, 1, count_fold, NULL},
-    {TOK_GROUP, 1, group_fold, NULL},
-    {TOK_STDVAR, 3, variance_fold, stdvar_finish},
-    {TOK_STDDEV, 3, variance_fold, stddev_finish},
+    {TOK_SUM, 2, ADD, sum_fold, sum_finish},
+    {TOK_AVG, 3, ADD, avg_fold, avg_finish},
+    {TOK_MIN, 1, IGNORE, min_fold, NULL},
+    {TOK_MAX, 1, IGNORE, max_fold, NULL},
+    {TOK_COUNT, 1, COUNT, count_fold, NULL},
+    {TOK_GROUP, 1, COUNT, group_fold, NULL},
+    {TOK_STDVAR, 3, IGNORE, variance_fold, stdvar_finish},
+    {TOK_STDDEV, 3, IGNORE, variance_fold, stddev_finish},
 };
 
 struct folder {
     struct grouper grouper;
     const struct fold_op *op;
+    const struct node *operand;
     size_t steps;
     VEC(struct fold_group) groups;
 };
+
+static bool any_histogram(const struct row *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (r->h[i])
+            return true;
+    return false;
+}
+
+static bool add_histogram(struct folder *f, struct histogram_fold **at, const struct row *r,
+                          size_t step)
+{
+    struct eval *ev = f->grouper.ev;
+    if (!*at) {
+        *at = mem_new(struct histogram_fold);
+        size_t cells = histogram_list_max(r->h[step]);
+        ev->outside_bytes += sizeof **at + 2 * cells * sizeof(struct histogram_cell);
+    }
+    struct histogram_fold *fold = *at;
+    bool reconciled = fold->reconciled;
+    if (!histogram_fold_add(fold, r->h[step], f->op->op == TOK_AVG))
+        note_mixed_buckets(ev, f->operand, labels_metric_name(r->labels));
+    if (fold->reconciled && !reconciled)
+        note_reconciled(ev, f->operand, "aggregation");
+    return true;
+}
+
+static bool fold_histograms(struct folder *f, struct fold_group *g, const struct row *r,
+                            struct err *err)
+{
+    struct eval *ev = f->grouper.ev;
+    if (!any_histogram(r, f->steps))
+        return true;
+    if (f->op->histograms == IGNORE) {
+        note_ignored_in_aggregation(ev, f->operand, token_text(f->op->op).p);
+        return true;
+    }
+    if (f->op->histograms == COUNT) {
+        double *v = eval_row_new(ev, f->steps, err);
+        for (size_t i = 0; v && i < f->steps; i++)
+            v[i] = r->h[i] ? 1 : absent();
+        if (v)
+            f->op->fold(g, v, f->steps);
+        return v != NULL;
+    }
+    if (!g->h) {
+        g->h = (struct histogram_fold **)eval_row_new(ev, f->steps, err);
+        if (!g->h)
+            return false;
+        memset(g->h, 0, f->steps * sizeof *g->h);
+    }
+    for (size_t i = 0; i < f->steps; i++)
+        if (r->h[i])
+            add_histogram(f, &g->h[i], r, i);
+    return eval_memory(ev, err);
+}
+
+/* The histograms of a group's row, NULL where floats came too or buckets did not fit. */
+static const struct histogram **finish_histograms(struct folder *f, struct fold_group *g,
+                                                  struct err *err)
+{
+    struct eval *ev = f->grouper.ev;
+    const struct histogram **out = eval_histograms_new(ev, f->steps, err);
+    for (size_t i = 0; out && i < f->steps; i++) {
+        struct histogram_fold *fold = g->h[i];
+        if (!fold)
+            continue;
+        if (!is_absent(g->a[i])) {
+            note_warning(ev, f->operand,
+                         "encountered a mix of histograms and floats for aggregation");
+            g->a[i] = absent();
+        } else if (!fold->incompatible) {
+            out[i] = histogram_fold_finish(fold, f->op->op == TOK_AVG, &ev->arena);
+            if (fold->reset && fold->no_reset)
+                note_reset_collision(ev, f->operand, "aggregation");
+        }
+    }
+    return out;
+}
+
+static void folder_fini(struct folder *f)
+{
+    VEC_EACH (g, &f->groups) {
+        for (size_t i = 0; g->h && i < f->steps; i++) {
+            if (g->h[i])
+                histogram_fold_fini(g->h[i]);
+            free(g->h[i]);
+        }
+    }
+    vec_fini(&f->groups);
+    grouper_fini(&f->grouper);
+}
 
 static bool new_group(struct folder *f, struct err *err)
 {
@@ -218,7 +317,7 @@ static bool fold_put(void *ctx, struct row *r, struct err *err)
         return false;
     f->op->fold(&f->groups.at[i], r->v, f->steps);
     f->groups.at[i].drop_name |= r->drop_name;
-    return true;
+    return !r->h || fold_histograms(f, &f->groups.at[i], r, err);
 }
 
 static bool fold_flush(struct folder *f, const struct row_sink *sink, struct err *err)
@@ -227,7 +326,9 @@ static bool fold_flush(struct folder *f, const struct row_sink *sink, struct err
         struct fold_group *g = &f->groups.at[i];
         if (f->op->finish)
             f->op->finish(g, f->steps);
-        struct row r = {f->grouper.table.at[i], g->drop_name, g->a};
+        struct row r = {f->grouper.table.at[i], g->drop_name, g->a, NULL};
+        if (g->h && !(r.h = finish_histograms(f, g, err)))
+            return false;
         if (!sink->put(sink->ctx, &r, err))
             return false;
     }
@@ -250,14 +351,13 @@ bool eval_aggregate(struct eval *ev, const struct node *n, const struct grid *g,
     default:
         break;
     }
-    struct folder f = {.steps = g->n};
+    struct folder f = {.steps = g->n, .operand = n->aggregate.expr};
     for (size_t i = 0; i < sizeof fold_ops / sizeof *fold_ops; i++)
         if (fold_ops[i].op == n->aggregate.op)
             f.op = &fold_ops[i];
     grouper_init(&f.grouper, ev, n);
     bool ok = eval_rows(ev, n->aggregate.expr, g, &(struct row_sink){fold_put, &f}, err) &&
               fold_flush(&f, sink, err);
-    vec_fini(&f.groups);
-    grouper_fini(&f.grouper);
+    folder_fini(&f);
     return ok;
 }

@@ -76,6 +76,7 @@ struct node {
             size_t matchers_n;
             struct when when;
             enum extended extended;
+            bool counts_only; /* of histograms nothing but count and sum is asked for */
         } selector;
         struct {
             struct node *selector;

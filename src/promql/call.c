@@ -4,7 +4,7 @@
  * the bounds of its window at every step; the bounds only move forward, so each sample enters and
  * leaves a window once however many steps there are.
  */
-#include "promql/eval_int.h"
+#include "promql/histogram_int.h"
 #include "sys/pool.h"
 
 /* Scalar arguments, one row each, in order; what is not a scalar is skipped. */
@@ -44,6 +44,7 @@ static bool each_put(void *ctx, struct row *r, struct err *err)
             args[k] = e->args[k][i];
         r->v[i] = e->fn->each(r->v[i], args);
     }
+    r->h = NULL;
     row_drop_name(e->ev, r);
     return e->sink->put(e->sink->ctx, r, err);
 }
@@ -94,6 +95,8 @@ struct over_range {
     struct windows windows;
     uint32_t *lo, *hi;
     double *out, *scratch;
+    const struct histogram **out_h; /* NULL until a series needs it */
+    struct arena arena;             /* of one series: what mixed windows give */
     size_t scratch_n, args_n;
     double *args[FUNCTION_ARGS_MAX];
     bool check_names; /* the results may lose the name that told them apart */
@@ -108,7 +111,7 @@ static uint64_t find_windows(struct over_range *o, const struct range_series *s)
     uint64_t looked_at = 0;
     size_t lo = 0, hi = 0;
     for (size_t i = 0; i < w->n; i++) {
-        ts_ms end = w->end[i], start = end - w->range_ms;
+        ts_ms end = w->end[i] + w->after_ms, start = w->end[i] - w->range_ms - w->before_ms;
         while (hi < s->n && s->t[hi] <= end)
             hi++;
         while (lo < hi && s->t[lo] <= start)
@@ -152,6 +155,82 @@ static void each_window(struct over_range *o, const struct range_series *s, size
     }
 }
 
+static void mixed_init(struct over_range *o, const struct range_series *s, struct mixed_window *m)
+{
+    bool starts = (o->fn->flags & FN_START_TIMES) && (o->ev->q->features & PROMQL_START_TIMESTAMPS);
+    *m = (struct mixed_window){.ev = o->ev,
+                               .call = o->n,
+                               .arg = o->n->call.args[0],
+                               .labels = s->labels,
+                               .arena = &o->arena,
+                               .h = s->h,
+                               .start_times = starts ? s->start : NULL,
+                               .extended = o->windows.extended};
+}
+
+/* The floats of a mixed window, copied behind the room that functions use. */
+static void floats_alone(struct mixed_window *m, double *v, ts_ms *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->w.n; i++) {
+        if (m->h[i])
+            continue;
+        v[n] = m->w.v[i];
+        t[n++] = m->w.t[i];
+    }
+    m->w.v = v;
+    m->w.t = t;
+    m->w.n = n;
+}
+
+/* A function that knows floats only. */
+static void window_of_floats(struct over_range *o, struct mixed_window *m, struct mixed_value *out)
+{
+    if (m->floats_n == 0)
+        return;
+    if (m->histograms_n) {
+        note_ignored_in_range(o->ev, m->arg, labels_metric_name(m->labels));
+        floats_alone(m, arena_alloc(&o->arena, m->w.n * sizeof(double)),
+                     arena_alloc(&o->arena, m->w.n * sizeof(ts_ms)));
+    }
+    double v;
+    if (o->fn->window(&m->w, &v))
+        out->v = v;
+}
+
+static void each_mixed(struct over_range *o, const struct range_series *s, size_t from, size_t to)
+{
+    struct mixed_window m;
+    mixed_init(o, s, &m);
+    bool starts = m.start_times != NULL;
+    for (size_t i = from; i < to; i++) {
+        size_t lo = o->lo[i], hi = o->hi[i];
+        ts_ms end = o->windows.end[i];
+        struct mixed_value out = {absent(), NULL};
+        m.w = (struct window){.t = s->t + lo,
+                              .v = s->v + lo,
+                              .n = hi - lo,
+                              .end = end,
+                              .start = end - o->windows.range_ms,
+                              .step = grid_at(o->grid, i),
+                              .scratch = o->scratch};
+        for (size_t k = 0; k < o->args_n; k++)
+            m.w.args[k] = o->args[k][i];
+        m.h = s->h ? s->h + lo : NULL;
+        m.start_times = starts ? s->start + lo : NULL;
+        m.histograms_n = 0;
+        for (size_t k = 0; m.h && k < m.w.n; k++)
+            m.histograms_n += m.h[k] != NULL;
+        m.floats_n = m.w.n - m.histograms_n;
+        if (lo < hi && !o->fn->mixed)
+            window_of_floats(o, &m, &out);
+        else if (lo < hi && !o->fn->mixed(&m, &out))
+            out = (struct mixed_value){absent(), NULL};
+        o->out[i] = out.h ? absent() : out.v;
+        o->out_h[i] = out.h;
+    }
+}
+
 /* The steps whose windows together are a few milliseconds of work. */
 static size_t morsel_end(const struct over_range *o, size_t from)
 {
@@ -165,7 +244,8 @@ static size_t morsel_end(const struct over_range *o, size_t from)
 
 /* Long windows over many steps are worked on in pieces, so that a query can be cancelled and gives
  * way to others inside one series too. */
-static bool evaluate_windows(struct over_range *o, const struct range_series *s, struct err *err)
+static bool evaluate_windows(struct over_range *o, const struct range_series *s, bool mixed,
+                             struct err *err)
 {
     for (size_t from = 0, to; from < o->grid->n; from = to) {
         to = morsel_end(o, from);
@@ -173,6 +253,12 @@ static bool evaluate_windows(struct over_range *o, const struct range_series *s,
             return false;
         if (from)
             pool_yield();
+        if (mixed) {
+            each_mixed(o, s, from, to);
+            if (arena_over(&o->arena))
+                return eval_over_memory(o->ev, err);
+            continue;
+        }
         if (!o->fn->row) {
             each_window(o, s, from, to);
             continue;
@@ -214,9 +300,10 @@ static void note_counter(struct over_range *o, struct labels ls)
                   STR_ARG(name));
 }
 
-static bool put_result(struct over_range *o, const struct range_series *s, struct err *err)
+static bool put_result(struct over_range *o, const struct range_series *s, bool mixed,
+                       struct err *err)
 {
-    struct row r = {s->labels, s->drop_name, o->out};
+    struct row r = {s->labels, s->drop_name, o->out, mixed ? o->out_h : NULL};
     if (!(o->fn->flags & FN_KEEP_NAME))
         row_drop_name(o->ev, &r);
     if (o->check_names) {
@@ -227,21 +314,42 @@ static bool put_result(struct over_range *o, const struct range_series *s, struc
     return o->sink->put(o->sink->ctx, &r, err);
 }
 
+static bool any_histogram(const struct over_range *o)
+{
+    for (size_t i = 0; i < o->grid->n; i++)
+        if (o->out_h[i])
+            return true;
+    return false;
+}
+
+/* Whether the windows of a series are more than floats to this function. */
+static bool is_mixed(const struct over_range *o, const struct range_series *s)
+{
+    return s->h || o->windows.extended ||
+           (s->start && (o->fn->flags & FN_START_TIMES) &&
+            (o->ev->q->features & PROMQL_START_TIMESTAMPS));
+}
+
 static bool range_put(void *ctx, const struct range_series *s, struct err *err)
 {
     struct over_range *o = ctx;
     if (s->n > UINT32_MAX)
         return err_set(err, ERR_LIMIT, "series has more than %u samples", UINT32_MAX);
+    bool mixed = is_mixed(o, s), any;
     if (!scratch_for(o, s->n, err))
         return false;
-    o->ev->stats.samples_total += find_windows(o, s);
-    if (!evaluate_windows(o, s, err))
+    if (mixed && !o->out_h && !(o->out_h = eval_histograms_new(o->ev, o->grid->n, err)))
         return false;
-    if (!any_value(o->out, o->grid->n))
-        return true;
-    if (o->fn->flags & FN_COUNTER)
+    arena_reset(&o->arena);
+    o->ev->stats.samples_total += find_windows(o, s);
+    if (!evaluate_windows(o, s, mixed, err))
+        return false;
+    any = any_value(o->out, o->grid->n);
+    if (any && o->fn->flags & FN_COUNTER)
         note_counter(o, s->labels);
-    return put_result(o, s, err);
+    if (!any && !(mixed && any_histogram(o)))
+        return true;
+    return put_result(o, s, mixed, err);
 }
 
 static void note_arguments(struct over_range *o)
@@ -250,6 +358,22 @@ static void note_arguments(struct over_range *o)
         return;
     for (size_t i = 0; i < o->grid->n; i++)
         note_quantile(o->ev, o->n->call.args[0], o->args[0][i]);
+}
+
+static bool check_extended(const struct over_range *o, struct err *err)
+{
+    enum extended x = o->windows.extended;
+    if (x == EXTENDED_ANCHORED && !(o->fn->flags & FN_ANCHORED))
+        return err_set(err, ERR_EXEC,
+                       "anchored modifier can only be used with: changes, delta, increase, rate, "
+                       "resets - not with %.*s",
+                       STR_ARG(o->fn->name));
+    if (x == EXTENDED_SMOOTHED && !(o->fn->flags & FN_SMOOTHED))
+        return err_set(err, ERR_EXEC,
+                       "smoothed modifier can only be used with: delta, increase, rate - not "
+                       "with %.*s",
+                       STR_ARG(o->fn->name));
+    return true;
 }
 
 static bool eval_over_range(struct eval *ev, const struct node *n, const struct grid *g,
@@ -269,15 +393,17 @@ static bool eval_over_range(struct eval *ev, const struct node *n, const struct 
         return false;
     if (!o.lo || !o.hi)
         return err_set(err, ERR_LIMIT, "query needs more memory than query.max-memory");
+    arena_init(&o.arena, ev->arena.limit_bytes);
     o.check_names = !ev->delayed_names && node_names_vary(ev, bare);
     bool ok = scalar_args(ev, n, g, o.args, &o.args_n, err);
     if (ok && o.fn->check)
         ok = o.fn->check((const double *const *)o.args, g->n, err);
-    ok = ok && eval_windows(ev, bare, g, &o.windows, err) &&
+    ok = ok && eval_windows(ev, bare, g, &o.windows, err) && check_extended(&o, err) &&
          eval_range(ev, bare, &o.windows, &(struct range_sink){range_put, &o}, err);
     if (ok)
         note_arguments(&o);
     label_table_fini(&o.seen);
+    arena_fini(&o.arena);
     return ok;
 }
 

@@ -294,11 +294,70 @@ static bool mark(struct node *n)
     return n->invariant = same;
 }
 
+/* What stands above a node, as far as buckets of histograms are concerned. */
+struct above {
+    bool counts;  /* histogram_count, _sum or _avg */
+    bool buckets; /* something that needs buckets, or resets of samples that it does not see */
+};
+
+static struct above above_args(const struct node *n, struct above a)
+{
+    static const char *const counts[] = {"histogram_count", "histogram_sum", "histogram_avg"};
+    static const char *const buckets[] = {"histogram_quantile", "histogram_quantiles",
+                                          "histogram_fraction"};
+    for (int i = 0; i < 3; i++) {
+        a.counts |= str_eqz(n->call.fn->name, counts[i]);
+        a.buckets |= str_eqz(n->call.fn->name, buckets[i]);
+    }
+    return a;
+}
+
+/* Sets `counts_only` of selectors whose histograms are read as two numbers. */
+static void mark_counts(struct node *n, struct above a)
+{
+    switch (n->kind) {
+    case NODE_SELECTOR:
+        n->selector.counts_only = a.counts && !a.buckets;
+        break;
+    case NODE_RANGE:
+        mark_counts(n->range.selector, a);
+        break;
+    case NODE_SUBQUERY:
+        a.buckets = true;
+        mark_counts(n->subquery.expr, a);
+        break;
+    case NODE_CALL:
+        a = above_args(n, a);
+        for (size_t i = 0; i < n->call.args_n; i++)
+            mark_counts(n->call.args[i], a);
+        break;
+    case NODE_AGGREGATE:
+        mark_counts(n->aggregate.expr, a);
+        if (n->aggregate.param)
+            mark_counts(n->aggregate.param, a);
+        break;
+    case NODE_BINARY:
+        a.buckets |= token_is_trim(n->binary.op);
+        mark_counts(n->binary.lhs, a);
+        mark_counts(n->binary.rhs, a);
+        break;
+    case NODE_UNARY:
+        mark_counts(n->unary.expr, a);
+        break;
+    case NODE_PAREN:
+        mark_counts(n->paren, a);
+        break;
+    default:
+        break;
+    }
+}
+
 bool check_expr(struct promql_expr *e, struct err *err)
 {
     struct checker c = {e, err};
     if (!check(&c, e->root))
         return false;
     mark(e->root);
+    mark_counts(e->root, (struct above){0});
     return true;
 }

@@ -8,12 +8,16 @@
 /* Points of one row; more is refused whatever the memory limit is. */
 enum { STEPS_MAX = 20 * 1000 * 1000 };
 
-bool eval_memory(struct eval *ev, struct err *err)
+bool eval_over_memory(struct eval *ev, struct err *err)
 {
-    if (!arena_over(&ev->arena))
-        return true;
     return err_set(err, ERR_LIMIT, "query needs more than %zu bytes of memory (query.max-memory)",
                    ev->arena.limit_bytes);
+}
+
+bool eval_memory(struct eval *ev, struct err *err)
+{
+    size_t limit = ev->arena.limit_bytes;
+    return !limit || ev->arena.used + ev->outside_bytes <= limit || eval_over_memory(ev, err);
 }
 
 double *eval_row_new(struct eval *ev, size_t n, struct err *err)

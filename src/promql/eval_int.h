@@ -8,7 +8,8 @@
  * needs several rows at once (joins, topk, sort) collects them.
  *
  * A step without value holds the stale marker: arithmetic never produces its bit pattern, so it is
- * distinct from every NaN that is a value. A step with a native histogram holds it beside the floats.
+ * distinct from every NaN that is a value. A step with a native histogram holds it beside the
+ * floats.
  *
  * Labels live until the query ends (selections are kept open); the values of a row only during the
  * call, and the sink may change them. Everything is owned by the thread that runs promql_exec. Two
@@ -51,8 +52,8 @@ struct row {
     struct labels labels;
     bool drop_name; /* delayed name removal: the metric name goes at the end */
     double *v;      /* one per step of the grid */
-    /* Native histograms: NULL when the row has none, else one or NULL per step; where there is one, v
-     * is absent, so that code for floats does not see it. */
+    /* Native histograms: NULL when the row has none, else one or NULL per step; where there is one,
+     * v is absent, so that code for floats does not see it. */
     const struct histogram **h;
 };
 
@@ -87,6 +88,7 @@ struct eval {
     bool range_query;
     VEC(struct selection_ref) selections;
     struct notes *notes;
+    size_t outside_bytes; /* of working memory that is not in the arena */
     str func; /* innermost function or aggregation being evaluated, a hint for the source */
     struct promql_stats stats;
 };
@@ -111,6 +113,8 @@ bool eval_row_keep(struct eval *ev, const struct row *r, size_t n, struct row *o
                    struct err *err);
 /* Fails when the query is over its memory. */
 bool eval_memory(struct eval *ev, struct err *err);
+/* Fails because of it. */
+bool eval_over_memory(struct eval *ev, struct err *err);
 /* Seconds to milliseconds of a duration that may be arithmetic. */
 bool eval_duration(struct eval *ev, int64_t literal_ms, const struct node *expr, bool negative_ok,
                    int64_t *out, struct err *err);

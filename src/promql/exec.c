@@ -2,7 +2,7 @@
 /* The facade: checks a query, evaluates it, and puts the result into the caller's arena. */
 #include <stdlib.h>
 
-#include "promql/eval_int.h"
+#include "promql/histogram_int.h"
 #include "sys/self.h"
 
 str promql_type_name(enum promql_type t)
@@ -156,10 +156,31 @@ static void sort_series(struct promql_result *r)
         qsort(r->series, r->series_n, sizeof *r->series, by_labels);
 }
 
+/* Samples of an anchored or smoothed range, with those at its borders. */
+static bool output_extended(struct output *o, const struct range_series *in, struct err *err)
+{
+    const struct windows *w = &o->window;
+    if (in->h)
+        return err_set(err, ERR_EXEC, "%s modifier is not supported with histograms",
+                       w->extended == EXTENDED_ANCHORED ? "anchored" : "smoothed");
+    struct promql_series *s = series_new(o, in->labels, in->n + 2, err);
+    if (!s)
+        return false;
+    ts_ms *t = arena_alloc(o->arena, s->n * sizeof *t);
+    double *v = arena_alloc(o->arena, s->n * sizeof *v);
+    s->n = extended_points(in, w->extended, w->end[0] - w->range_ms, w->end[0], t, v);
+    s->t = t;
+    s->v = v;
+    o->r->series_n -= s->n == 0;
+    return true;
+}
+
 /* Samples of a range vector as they are. */
 static bool output_range(void *ctx, const struct range_series *in, struct err *err)
 {
     struct output *o = ctx;
+    if (o->window.extended)
+        return output_extended(o, in, err);
     ts_ms end = o->window.end[0], start = end - o->window.range_ms;
     size_t lo = 0, hi = in->n;
     while (lo < hi && in->t[lo] <= start)

@@ -15,7 +15,8 @@ static struct mem_source *fixture(void)
             char job[2] = {(char)('x' + k), 0};
             struct label ls[] = {{LABEL_NAME, str_from_z(names[n])}, {STR("job"), str_from_z(job)}};
             for (int i = 0; i <= 10; i++)
-                mem_source_add(m, (struct labels){ls, 2}, i * 60000, i * (k + 1) + n);
+                mem_source_add(m, (struct labels){ls, 2},
+                               &(struct mem_sample){.t = i * 60000, .v = i * (k + 1) + n});
         }
     return m;
 }

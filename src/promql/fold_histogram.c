@@ -77,6 +77,15 @@ const struct histogram *histogram_fold_finish(struct histogram_fold *f, bool ave
 
 /* ---- notes ---- */
 
+void note_named(struct eval *ev, const struct node *at, bool warning, const char *text, str metric)
+{
+    const char *open = metric.n ? " for metric name \"" : "", *close = metric.n ? "\"" : "";
+    if (warning)
+        note_warning(ev, at, "%s%s%.*s%s", text, open, STR_ARG(metric), close);
+    else
+        note_info(ev, at, "%s%s%.*s%s", text, open, STR_ARG(metric), close);
+}
+
 void note_mixed_buckets(struct eval *ev, const struct node *at, str metric)
 {
     note_warning(ev, at,
@@ -117,6 +126,14 @@ void note_reset_collision(struct eval *ev, const struct node *at, const char *wh
 void note_not_counter(struct eval *ev, const struct node *at, str metric)
 {
     note_warning(ev, at, "this native histogram metric is not a counter: \"%.*s\"",
+                 STR_ARG(metric));
+}
+
+void note_overlapping_start(struct eval *ev, const struct node *at, str metric)
+{
+    note_warning(ev, at,
+                 "sample has start time that overlaps with previous sample timestamp for metric "
+                 "\"%.*s\"",
                  STR_ARG(metric));
 }
 

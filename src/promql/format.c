@@ -42,12 +42,20 @@ static void add_labels(const struct names *names, struct strbuf *out)
     strbuf_addc(out, ')');
 }
 
-static void add_when(const struct when *w, struct strbuf *out)
+static void add_extended(enum extended x, struct strbuf *out)
+{
+    if (x)
+        strbuf_addz(out, x == EXTENDED_ANCHORED ? " anchored" : " smoothed");
+}
+
+/* Upstream writes `x` of an instant selector behind the @. */
+static void add_when(const struct when *w, enum extended x, struct strbuf *out)
 {
     if (w->at == AT_START || w->at == AT_END)
         strbuf_addz(out, w->at == AT_START ? " @ start()" : " @ end()");
     else if (w->at == AT_TIME)
         strbuf_addf(out, " @ %.3f", (double)w->at_ms / 1000);
+    add_extended(x, out);
     if (!w->offset_set)
         return;
     strbuf_addz(out, " offset ");
@@ -108,7 +116,7 @@ void format_subquery_window(const struct node *n, struct strbuf *out)
     if (n->subquery.step_ms || n->subquery.step_expr)
         add_window(n->subquery.step_ms, n->subquery.step_expr, out);
     strbuf_addc(out, ']');
-    add_when(&n->subquery.when, out);
+    add_when(&n->subquery.when, EXTENDED_NONE, out);
 }
 
 static void add_args(struct node *const *args, size_t n, struct strbuf *out)
@@ -221,14 +229,15 @@ void format_node(const struct node *n, struct strbuf *out)
         break;
     case NODE_SELECTOR:
         add_selector(n, out);
-        add_when(&n->selector.when, out);
+        add_when(&n->selector.when, n->selector.extended, out);
         break;
     case NODE_RANGE:
         add_selector(n->range.selector, out);
         strbuf_addc(out, '[');
         add_window(n->range.range_ms, n->range.range_expr, out);
         strbuf_addc(out, ']');
-        add_when(&n->range.selector->selector.when, out);
+        add_extended(n->range.selector->selector.extended, out);
+        add_when(&n->range.selector->selector.when, EXTENDED_NONE, out);
         break;
     case NODE_SUBQUERY:
         format_node(n->subquery.expr, out);

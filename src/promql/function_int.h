@@ -6,6 +6,8 @@
  *   each    value -> value, for every point of a vector; further arguments are scalars at that step
  *   window  the samples of a range at one step -> value
  *   row     the same for all steps of one series at once, when a sliding window can do better
+ *   mixed   beside window or row: windows with native histograms, with start times, or of anchored
+ *           and smoothed selectors. Without it such a window is worked on as its floats alone.
  *   call    everything else: the function evaluates its arguments itself
  *   scalar  no series at all: a value per step
  */
@@ -42,11 +44,35 @@ struct range_row {
     int64_t range_ms;
 };
 
+struct histogram;
+
+/* A window that is more than floats. What it needs to note something stands with it. */
+struct mixed_window {
+    struct eval *ev;
+    const struct node *call, *arg; /* the function, and its first argument, which notes point to */
+    struct labels labels;
+    struct arena *arena; /* of resulting histograms */
+    struct window w;     /* samples in order; of a histogram v is not to be looked at */
+    const struct histogram *const *h; /* NULL: floats only */
+    const ts_ms *start_times;         /* NULL: not known, or not to be used */
+    size_t floats_n, histograms_n;
+    enum extended extended; /* w then has samples from outside of (start, end] too */
+};
+
+/* A value of either kind. */
+struct mixed_value {
+    double v;
+    const struct histogram *h;
+};
+
 enum function_flags {
     FN_EXPERIMENTAL = 1,
     FN_KEEP_NAME = 2,      /* the result keeps the metric name */
     FN_STEP_DEPENDENT = 4, /* differs from step to step even when the arguments do not */
     FN_COUNTER = 8,        /* meant for counters: others get an info */
+    FN_START_TIMES = 16,   /* sees resets by start times */
+    FN_ANCHORED = 32,      /* allowed on anchored selectors */
+    FN_SMOOTHED = 64,      /* allowed on smoothed selectors */
 };
 
 struct function {
@@ -61,6 +87,7 @@ struct function {
     /* False: no value at this step. */
     bool (*window)(const struct window *w, double *out);
     void (*row)(const struct range_row *r, double *out);
+    bool (*mixed)(const struct mixed_window *m, struct mixed_value *out);
     /* Of window and row: refuses scalar arguments (a row of `steps` each); may be NULL. */
     bool (*check)(const double *const *args, size_t steps, struct err *err);
     bool (*call)(struct eval *ev, const struct node *n, const struct grid *g,

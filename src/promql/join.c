@@ -151,7 +151,7 @@ static bool result_row(struct join *j, struct labels ls, bool track, size_t *out
             return false;
         for (size_t k = 0; k < j->grid->n; k++)
             v[k] = absent();
-        vec_push(&j->out, (struct row){ls, j->n->binary.return_bool, v});
+        vec_push(&j->out, (struct row){ls, j->n->binary.return_bool, v, NULL});
         vec_push(&j->owners, (uint32_t *)NULL);
     }
     if (track && !j->owners.at[i])
@@ -399,8 +399,7 @@ static bool set_put(void *ctx, struct row *r, struct err *err)
     size_t g = label_table_add(&f->j->groups, match_labels(f->j, r->labels));
     const bool *present = g < f->groups_n ? f->present[g] : NULL;
     for (size_t k = 0; k < f->j->grid->n; k++)
-        if ((present && present[k]) != f->keep_present)
-        {
+        if ((present && present[k]) != f->keep_present) {
             r->v[k] = absent();
             if (r->h)
                 r->h[k] = NULL;

@@ -3,11 +3,15 @@
 
 #include <stdlib.h>
 
+#include "model/histogram_math.h"
 #include "promql/eval_int.h"
 
 struct mem_series {
     VEC(ts_ms) t;
     VEC(double) v;
+    VEC(const struct histogram *) h;
+    VEC(ts_ms) start;
+    bool histograms, starts; /* any */
 };
 
 struct mem_source {
@@ -96,7 +100,13 @@ static bool mem_read(struct selection *sel, size_t first, size_t *n, ts_ms start
         hi++;
     if (sel->budget && !budget_use(sel->budget, hi - lo, err))
         return false;
-    *out = (struct columns){.n = hi - lo, .t = s->t.at + lo, .v = s->v.at + lo};
+    *out = (struct columns){.n = hi - lo};
+    if (hi > lo) {
+        out->t = s->t.at + lo;
+        out->v = s->v.at + lo;
+        out->h = s->histograms ? s->h.at + lo : NULL;
+        out->start = s->starts ? s->start.at + lo : NULL;
+    }
     return true;
 }
 
@@ -185,6 +195,8 @@ void mem_source_clear(struct mem_source *m)
     VEC_EACH (s, &m->series) {
         vec_fini(&s->t);
         vec_fini(&s->v);
+        vec_fini(&s->h);
+        vec_fini(&s->start);
     }
     vec_clear(&m->series);
     label_table_fini(&m->table);
@@ -206,7 +218,29 @@ struct source *mem_source_source(struct mem_source *m)
     return &m->source;
 }
 
-bool mem_source_add(struct mem_source *m, struct labels ls, ts_ms t, double v)
+/* Whether two samples can lie in one chunk as far as their layout goes. */
+static bool same_layout(const struct histogram *a, const struct histogram *b)
+{
+    return a->schema == b->schema && a->zero_threshold == b->zero_threshold &&
+           a->custom_n == b->custom_n &&
+           (!a->custom_n || memcmp(a->custom, b->custom, a->custom_n * sizeof *a->custom) == 0);
+}
+
+static const struct histogram *stored(struct mem_source *m, const struct mem_series *s,
+                                      const struct histogram *h)
+{
+    struct histogram *copy = histogram_dup(&m->arena, h);
+    const struct histogram *before = s->h.n ? s->h.at[s->h.n - 1] : NULL;
+    if (h->reset == HISTOGRAM_GAUGE)
+        return copy;
+    copy->reset = HISTOGRAM_RESET_UNKNOWN;
+    if (before && before->reset != HISTOGRAM_GAUGE && h->reset != HISTOGRAM_RESET_YES &&
+        same_layout(h, before) && !histogram_was_reset(copy, before))
+        copy->reset = HISTOGRAM_RESET_NO;
+    return copy;
+}
+
+bool mem_source_add(struct mem_source *m, struct labels ls, const struct mem_sample *in)
 {
     size_t known = m->table.n, i = label_table_add(&m->table, ls);
     if (i == known) {
@@ -214,9 +248,13 @@ bool mem_source_add(struct mem_source *m, struct labels ls, ts_ms t, double v)
         vec_push(&m->series, (struct mem_series){0});
     }
     struct mem_series *s = &m->series.at[i];
-    if (s->t.n && s->t.at[s->t.n - 1] >= t)
+    if (s->t.n && s->t.at[s->t.n - 1] >= in->t)
         return false;
-    vec_push(&s->t, t);
-    vec_push(&s->v, v);
+    vec_push(&s->h, in->h ? stored(m, s, in->h) : NULL);
+    vec_push(&s->t, in->t);
+    vec_push(&s->v, in->h ? 0 : in->v);
+    vec_push(&s->start, in->start);
+    s->histograms |= in->h != NULL;
+    s->starts |= in->start != 0;
     return true;
 }

@@ -13,8 +13,16 @@ struct mem_source;
 struct mem_source *mem_source_new(void);
 void mem_source_free(struct mem_source *m);
 struct source *mem_source_source(struct mem_source *m);
-/* Labels are copied. Times of one series must rise: false when the sample was dropped for it. */
-bool mem_source_add(struct mem_source *m, struct labels ls, ts_ms t, double v);
+struct mem_sample {
+    ts_ms t;
+    double v;
+    const struct histogram *h; /* not NULL: it is the value */
+    ts_ms start;               /* 0: not known */
+};
+/* Labels and histogram are copied. Times of one series must rise: false when the sample was dropped
+ * for it. The reset hint of a histogram that is no gauge becomes what upstream's storage knows of
+ * it: nothing for the first of a chunk, that there was none for those behind it. */
+bool mem_source_add(struct mem_source *m, struct labels ls, const struct mem_sample *s);
 /* Forgets everything. */
 void mem_source_clear(struct mem_source *m);
 

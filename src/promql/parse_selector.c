@@ -457,7 +457,20 @@ static struct node *parse_extended(struct parser *p, struct node *n)
     if (!(p->features & PROMQL_EXTENDED_RANGE_SELECTORS))
         return parse_fail(p, ERR_INVALID, n->start, "%.*s modifier is experimental and not enabled",
                           STR_ARG(word));
-    return parse_fail(p, ERR_INVALID, p->tok.start, "not supported yet: %.*s", STR_ARG(word));
+    enum extended x = p->tok.kind == TOK_ANCHORED ? EXTENDED_ANCHORED : EXTENDED_SMOOTHED;
+    if (n->kind == NODE_SUBQUERY)
+        return parse_fail(p, ERR_INVALID, n->start, "%.*s modifier is not supported for subqueries",
+                          STR_ARG(word));
+    if (n->kind != NODE_SELECTOR && n->kind != NODE_RANGE)
+        return parse_fail(p, ERR_INVALID, n->start, "%.*s modifier not implemented", STR_ARG(word));
+    struct node *selector = n->kind == NODE_RANGE ? n->range.selector : n;
+    if (selector->selector.extended && selector->selector.extended != x)
+        return parse_fail(p, ERR_INVALID, n->start,
+                          "anchored and smoothed modifiers cannot be used together");
+    selector->selector.extended = x;
+    n->end = p->tok.end;
+    parse_advance(p);
+    return n;
 }
 
 struct node *parse_suffixes(struct parser *p, struct node *n)
@@ -478,7 +491,8 @@ struct node *parse_suffixes(struct parser *p, struct node *n)
             break;
         case TOK_ANCHORED:
         case TOK_SMOOTHED:
-            return parse_extended(p, n);
+            n = parse_extended(p, n);
+            break;
         default:
             return n;
         }

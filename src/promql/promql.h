@@ -106,7 +106,7 @@ struct promql_series {
     struct labels labels;
     size_t n;
     const ts_ms *t;
-    const double *v; /* f64_format writes them as the API shows them */
+    const double *v;                  /* f64_format writes them as the API shows them */
     const struct histogram *const *h; /* NULL: all are floats; h[i] NULL: point i is one */
 };
 

@@ -25,8 +25,10 @@ static struct mem_source *fixture(void)
             struct label ls[] = {{LABEL_NAME, str_from_z(names[n])},
                                  {n == 3 ? STR("le") : STR("job"), str_from_z(bounds[k])}};
             for (int i = 0; i < 20; i++)
-                mem_source_add(m, (struct labels){ls, 2}, i * 30000,
-                               i == 11 ? stale_nan() : (i * (k + 1)) % 17);
+                mem_source_add(
+                    m, (struct labels){ls, 2},
+                    &(struct mem_sample){.t = i * 30000,
+                                         .v = i == 11 ? stale_nan() : (i * (k + 1)) % 17});
         }
     return m;
 }

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "codec/regex.h"
+#include "model/histogram_math.h"
 #include "promql/eval_int.h"
 #include "promql/script_int.h"
 
@@ -12,7 +13,7 @@ enum {
     MEMORY_MAX = 256 << 20,
     ALL_FEATURES = PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_DELAYED_NAME_REMOVAL |
                    PROMQL_DURATION_EXPRESSIONS | PROMQL_EXTENDED_RANGE_SELECTORS |
-                   PROMQL_BINOP_FILL_MODIFIERS,
+                   PROMQL_BINOP_FILL_MODIFIERS | PROMQL_START_TIMESTAMPS,
 };
 
 enum expectation_kind { EXPECT_FAIL, EXPECT_WARN, EXPECT_NO_WARN, EXPECT_INFO, EXPECT_NO_INFO };
@@ -30,8 +31,8 @@ struct evaluation {
     ts_ms start, end;
     int64_t step;
     VEC(struct expectation) expect;
-    VEC(struct script_series) series;
-    bool scalar_set, string_set, unsupported;
+    script_series_vec series;
+    bool scalar_set, string_set;
     double scalar;
     str string;
     ts_ms points_start; /* of expected values */
@@ -117,32 +118,56 @@ static void skip_block(struct script *s)
 
 /* ---- load ---- */
 
+static void add_series(struct script *s, const struct script_series *series,
+                       const struct script_series *starts, int64_t gap)
+{
+    for (size_t i = 0; i < series->n; i++) {
+        const struct script_value *v = &series->values[i];
+        struct mem_sample sample = {.t = (ts_ms)i * gap, .v = v->v, .h = v->h};
+        if (starts && i < starts->n && !starts->values[i].gap)
+            sample.start = sample.t + (ts_ms)starts->values[i].v;
+        if (!v->gap)
+            mem_source_add(s->source, series->labels, &sample);
+    }
+}
+
+/* A line of start times stands right before the samples it is about. */
+static void add_loaded(struct script *s, const script_series_vec *loaded, int64_t gap)
+{
+    const struct script_series *starts = NULL;
+    VEC_EACH (series, loaded) {
+        bool fits = starts && labels_eq(starts->labels, series->labels);
+        if (!series->starts)
+            add_series(s, series, fits ? starts : NULL, gap);
+        starts = series->starts ? series : NULL;
+    }
+}
+
 /* A series that a load names twice has the values of the later line. */
-static bool run_load(struct script *s, str rest, struct err *err)
+static bool run_load(struct script *s, str rest, bool nhcb, struct err *err)
 {
     int64_t gap;
     str line;
-    VEC(struct script_series) loaded = {0};
+    script_series_vec loaded = {0};
     struct label_table table = {0};
     bool ok = read_duration(&rest, &gap, err);
     while (ok && next_line(s, &line)) {
         struct script_series series;
-        bool unsupported;
-        ok = script_series_parse(line, &s->arena, &series, &unsupported, err);
-        if (!ok || unsupported) {
-            s->report->series_skipped += ok;
+        if (!(ok = script_series_parse(line, &s->arena, &series, err)))
+            break;
+        size_t known = table.n;
+        if (series.starts || label_table_add(&table, series.labels) == known) {
+            vec_push(&loaded, series);
             continue;
         }
-        size_t known = table.n, i = label_table_add(&table, series.labels);
-        if (i == known)
-            vec_push(&loaded, series);
-        else
-            loaded.at[i] = series;
+        VEC_EACH (other, &loaded)
+            if (!other->starts && labels_eq(other->labels, series.labels))
+                *other = series;
     }
-    VEC_EACH (series, &loaded)
-        for (size_t i = 0; ok && i < series->n; i++)
-            if (!series->values[i].gap)
-                mem_source_add(s->source, series->labels, (ts_ms)i * gap, series->values[i].v);
+    if (ok)
+        add_loaded(s, &loaded, gap);
+    if (ok && nhcb)
+        ok = script_add_nhcb(&loaded, gap, s->source, &s->arena, err);
     vec_fini(&loaded);
     label_table_fini(&table);
     return ok;
@@ -223,10 +248,8 @@ static bool read_result_line(struct script *s, struct evaluation *e, str line, s
         return true;
     }
     struct script_series series;
-    bool unsupported;
-    if (!script_series_parse(line, &s->arena, &series, &unsupported, err))
+    if (!script_series_parse(line, &s->arena, &series, err))
         return false;
-    e->unsupported |= unsupported;
     vec_push(&e->series, series);
     return true;
 }
@@ -314,11 +337,11 @@ static const struct promql_series *series_of(const struct promql_result *r, stru
 }
 
 /* The value at time t; false when there is none. */
-static bool value_at(const struct promql_series *s, ts_ms t, double *v)
+static bool value_at(const struct promql_series *s, ts_ms t, struct script_value *v)
 {
     for (size_t i = 0; i < s->n; i++)
         if (s->t[i] == t) {
-            *v = s->v[i];
+            *v = (struct script_value){.v = s->v[i], .h = s->h ? s->h[i] : NULL};
             return true;
         }
     return false;
@@ -332,18 +355,38 @@ static bool differ(struct labels ls, ts_ms t, const char *want, const char *got,
                    want, got);
 }
 
-static bool compare_value(struct labels ls, ts_ms t, const struct script_value *want, bool have,
-                          double got, struct err *err)
+static void format_value(const struct script_value *v, struct strbuf *out)
 {
-    char a[F64_TEXT_MAX] = "nothing", b[F64_TEXT_MAX] = "nothing";
-    if (want && !want->gap)
-        f64_format_g(want->v, a);
-    if (have)
-        f64_format_g(got, b);
-    bool wanted = want && !want->gap;
-    if (wanted == have && (!have || script_almost_equal(want->v, got)))
-        return true;
-    return differ(ls, t, a, b, err);
+    char text[F64_TEXT_MAX];
+    if (!v)
+        strbuf_addz(out, "nothing");
+    else if (v->h)
+        histogram_format_script(v->h, out);
+    else
+        strbuf_add(out, str_of(text, f64_format_g(v->v, text)));
+}
+
+static bool same_value(const struct script_value *want, const struct script_value *got)
+{
+    if (!want->h != !got->h)
+        return false;
+    return want->h ? script_similar(want->h, got->h, want->hint)
+                   : script_almost_equal(want->v, got->v);
+}
+
+/* NULL: nothing is there. */
+static bool compare_value(struct labels ls, ts_ms t, const struct script_value *want,
+                          const struct script_value *got, struct err *err)
+{
+    STRBUF_CLEANUP struct strbuf a = {0}, b = {0};
+    if (want && want->gap)
+        want = NULL;
+    if (!want != !got || (want && !same_value(want, got))) {
+        format_value(want, &a);
+        format_value(got, &b);
+        return differ(ls, t, a.p, b.p, err);
+    }
+    return true;
 }
 
 /* Values of one expected series at the times `start`, `start + step`, ... */
@@ -353,10 +396,10 @@ static bool compare_series(const struct evaluation *e, const struct script_serie
     size_t found = 0;
     for (size_t i = 0; i < want->n; i++) {
         ts_ms t = e->points_start + (int64_t)i * e->points_step;
-        double v = 0;
+        struct script_value v;
         bool have = got && value_at(got, t, &v);
         found += have;
-        if (!compare_value(want->labels, t, &want->values[i], have, v, err))
+        if (!compare_value(want->labels, t, &want->values[i], have ? &v : NULL, err))
             return false;
     }
     if (got && found != got->n)
@@ -378,8 +421,8 @@ static bool compare_result(const struct evaluation *e, const struct promql_resul
 {
     static const struct labels none = {0};
     if (e->scalar_set) {
-        struct script_value want = {e->scalar, false};
-        return compare_value(none, e->start, &want, r->type == PROMQL_SCALAR, r->scalar, err);
+        struct script_value want = {.v = e->scalar}, got = {.v = r->scalar};
+        return compare_value(none, e->start, &want, r->type == PROMQL_SCALAR ? &got : NULL, err);
     }
     if (e->string_set)
         return (r->type == PROMQL_STRING && str_eq(r->string, e->string)) ||
@@ -447,14 +490,16 @@ static bool check_as_range(struct script *s, const struct evaluation *e,
     size_t n = 0;
     for (size_t i = 0; i < r.series_n; i++) {
         struct promql_series *one = &r.series[i];
-        double v;
+        struct script_value v;
         if (!value_at(one, t, &v))
             continue;
         ts_ms *at = arena_alloc(&s->arena, sizeof *at);
         double *value = arena_alloc(&s->arena, sizeof *value);
+        const struct histogram **h = arena_alloc(&s->arena, sizeof *h);
         *at = t;
-        *value = v;
-        r.series[n++] = (struct promql_series){one->labels, 1, at, value};
+        *value = v.v;
+        *h = v.h;
+        r.series[n++] = (struct promql_series){one->labels, 1, at, value, h};
     }
     r.series_n = n;
     if (promql_expr_type(x) == PROMQL_SCALAR) {
@@ -469,8 +514,6 @@ static bool check_success(struct script *s, const struct evaluation *e, const st
 {
     if (expects(e, EXPECT_FAIL))
         return err_set(err, ERR_EXEC, "expected failure, but it was evaluated");
-    if (e->unsupported)
-        return err_set(err, ERR_EXEC, "not supported yet: native histograms in results");
     return check_notes(e, EXPECT_WARN, EXPECT_NO_WARN, r->warnings, r->warnings_n, err) &&
            check_notes(e, EXPECT_INFO, EXPECT_NO_INFO, r->infos, r->infos_n, err) &&
            compare_result(e, r, err) && check_as_range(s, e, x, err);
@@ -534,8 +577,7 @@ static void run_command(struct script *s)
     } else if (str_starts(command, STR("eval"))) {
         run_eval(s, command, rest);
     } else if (str_eqz(command, "load") || str_eqz(command, "load_with_nhcb")) {
-        s->report->series_skipped += str_eqz(command, "load_with_nhcb");
-        if (run_load(s, rest, &err))
+        if (run_load(s, rest, str_eqz(command, "load_with_nhcb"), &err))
             return;
         s->report->failed++;
         fail(s, line, "%s", err.msg);

@@ -10,7 +10,9 @@
  *       {job="a"} 0.16666
  *     clear
  *
- * Values are a number, a+bxN, axN, `_`, `_xN`, `stale`; `eval range from A to B step S`, `expect
+ * Values are a number, a+bxN, axN, `_`, `_xN`, `stale`, and histograms {{schema:0 count:1}} in
+ * place of numbers; a line metric@st has the start times of the next one. load_with_nhcb also loads
+ * classic histograms as native ones. `eval range from A to B step S`, `expect
  * fail|warn|info|no_warn|no_info|ordered [msg:|regex:TEXT]`, `expect string "x"` and `expect range
  * vector from A to B step S` are known, and the older eval_fail, eval_warn, eval_info,
  * eval_ordered. All experimental features are on, delayed name removal too. An instant evaluation
@@ -24,7 +26,6 @@
 
 struct promql_script_report {
     size_t passed, failed;
-    size_t series_skipped;  /* lines of load with values that are not supported yet */
     struct strbuf failures; /* "file:line: what" each on a line */
 };
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/num.h"
+#include "model/histogram_math.h"
 #include "promql/lex_int.h"
 #include "promql/script_int.h"
 
@@ -57,7 +58,8 @@ static bool parse_metric(str line, struct arena *a, struct labels *out, str *res
     struct labels_builder b;
     labels_builder_init(&b, (struct labels){0});
     size_t n = 0;
-    while (n < line.n && line.p[n] != '{' && line.p[n] != ' ' && line.p[n] != '\t')
+    while (n < line.n && line.p[n] != '{' && line.p[n] != ' ' && line.p[n] != '\t' &&
+           line.p[n] != '@')
         n++;
     if (n)
         labels_builder_set(&b, LABEL_NAME, arena_dup(a, str_sub(line, 0, n)));
@@ -75,13 +77,31 @@ static bool parse_metric(str line, struct arena *a, struct labels *out, str *res
     return ok;
 }
 
-static bool repeat(value_vec *v, double first, double by, bool gap, uint64_t times, struct err *err)
+struct reading {
+    struct arena *a;
+    value_vec v;
+    struct err *err;
+};
+
+static bool bad(struct reading *r, str s)
 {
-    if (times > VALUES_MAX || v->n + times > VALUES_MAX)
-        return err_set(err, ERR_LIMIT, "more than %d values in a line", VALUES_MAX);
-    for (uint64_t i = 0; i < times; i++, first += by)
-        vec_push(v, (struct script_value){first, gap});
+    return err_set(r->err, ERR_INVALID, "bad value \"%.*s\"", STR_ARG(s));
+}
+
+static bool repeat(struct reading *r, struct script_value first, double by, uint64_t times)
+{
+    if (times > VALUES_MAX || r->v.n + times > VALUES_MAX)
+        return err_set(r->err, ERR_LIMIT, "more than %d values in a line", VALUES_MAX);
+    for (uint64_t i = 0; i < times; i++, first.v += by)
+        vec_push(&r->v, first);
     return true;
+}
+
+/* The N of xN, which stands for N more; 0 when nothing is written. */
+static bool read_times(str s, uint64_t *out)
+{
+    *out = 0;
+    return s.n == 0 || (s.p[0] == 'x' && u64_parse(str_sub(s, 1, s.n), out) && *out < VALUES_MAX);
 }
 
 /* Where the first number of a+bxN ends. */
@@ -94,57 +114,138 @@ static size_t number_end(str s)
     return i;
 }
 
-static bool parse_item(str s, value_vec *v, struct err *err)
+static bool read_number(str s, double *out)
 {
-    double first, by = 0;
-    uint64_t times;
-    if (str_eqz(s, "stale"))
-        return repeat(v, stale_nan(), 0, false, 1, err);
-    if (s.p[0] == '_') {
-        if (s.n == 1)
-            return repeat(v, 0, 0, true, 1, err);
-        if (s.p[1] == 'x' && u64_parse(str_sub(s, 2, s.n), &times))
-            return repeat(v, 0, 0, true, times, err);
-        return err_set(err, ERR_INVALID, "bad value \"%.*s\"", STR_ARG(s));
-    }
-    size_t end = number_end(s);
-    str rest = str_sub(s, end, s.n);
-    bool stale = str_eqz(str_sub(s, 0, end), "stale");
-    first = stale_nan();
-    if (!stale && !f64_parse(str_sub(s, 0, end), &first))
-        return err_set(err, ERR_INVALID, "bad value \"%.*s\"", STR_ARG(s));
-    if (rest.n == 0)
-        return repeat(v, first, 0, false, 1, err);
-    ssize_t x = str_index(rest, 'x');
-    if (x < 0 || !u64_parse(str_sub(rest, (size_t)x + 1, rest.n), &times) ||
-        (x > 0 && !f64_parse(str_sub(rest, 0, (size_t)x), &by)))
-        return err_set(err, ERR_INVALID, "bad value \"%.*s\"", STR_ARG(s));
-    if (times >= VALUES_MAX)
-        return err_set(err, ERR_LIMIT, "more than %d values in a line", VALUES_MAX);
-    return repeat(v, first, stale ? 0 : by, false, times + 1, err);
+    *out = stale_nan();
+    return str_eqz(s, "stale") || f64_parse(s, out);
 }
 
-bool script_series_parse(str line, struct arena *a, struct script_series *out, bool *unsupported,
-                         struct err *err)
+/* A duration with sign, in milliseconds. */
+static bool read_offset(str s, double *out)
+{
+    struct err ignored;
+    int64_t ms;
+    bool sign = s.n && (s.p[0] == '-' || s.p[0] == '+');
+    if (!duration_parse(sign ? str_sub(s, 1, s.n) : s, &ms, &ignored))
+        return false;
+    *out = (double)(s.p[0] == '-' ? -ms : ms);
+    return true;
+}
+
+/* a, axN, a+bxN, a-bxN of numbers or durations */
+static bool parse_run(struct reading *r, str s, bool (*read)(str s, double *out))
+{
+    struct script_value first = {0};
+    double by = 0;
+    uint64_t times;
+    size_t end = number_end(s);
+    str rest = str_sub(s, end, s.n);
+    if (!read(str_sub(s, 0, end), &first.v))
+        return bad(r, s);
+    ssize_t x = str_index(rest, 'x');
+    if (x > 0 && !read(str_sub(rest, 0, (size_t)x), &by))
+        return bad(r, s);
+    if (!read_times(str_sub(rest, x > 0 ? (size_t)x : 0, rest.n), &times))
+        return bad(r, s);
+    return repeat(r, first, is_stale_nan(first.v) ? 0 : by, times + 1);
+}
+
+static bool parse_gap(struct reading *r, str s)
+{
+    uint64_t times = 1;
+    if (s.n > 1 && (s.p[1] != 'x' || !u64_parse(str_sub(s, 2, s.n), &times)))
+        return bad(r, s);
+    return repeat(r, (struct script_value){.gap = true}, 0, times);
+}
+
+/* The {{...}} that `s` begins with. */
+static bool cut_histogram(struct reading *r, str *s, struct histogram *out, bool *hint)
+{
+    ssize_t end = str_find(*s, STR("}}"));
+    if (!str_starts(*s, STR("{{")) || end < 0)
+        return bad(r, *s);
+    str text = str_sub(*s, 0, (size_t)end + 2);
+    *s = str_sub(*s, text.n, s->n);
+    return histogram_parse(text, r->a, out, hint, r->err);
+}
+
+/* h, hxN, h+gxN, h-gxN */
+static bool parse_histograms(struct reading *r, str s)
+{
+    struct histogram h, g;
+    struct script_value v = {0};
+    str rest = s;
+    uint64_t times;
+    bool ok = cut_histogram(r, &rest, &h, &v.hint);
+    double sign = rest.n && rest.p[0] == '-' ? -1 : 1;
+    bool steps = rest.n && (rest.p[0] == '-' || rest.p[0] == '+');
+    if (ok && steps) {
+        rest = str_sub(rest, 1, rest.n);
+        ok = cut_histogram(r, &rest, &g, &v.hint);
+    }
+    if (!ok)
+        return false;
+    if (!read_times(rest, &times))
+        return bad(r, s);
+    v.h = histogram_dup(r->a, &h);
+    if (!steps)
+        return repeat(r, v, 0, times + 1);
+    struct histogram_work w = {0};
+    unsigned flags = 0;
+    histogram_work_set(&w, &h);
+    ok = repeat(r, v, 0, 1);
+    for (uint64_t i = 0; ok && i < times; i++) {
+        if (!histogram_work_add(&w, &g, sign, &flags)) {
+            ok = bad(r, s);
+            break;
+        }
+        v.h = histogram_work_freeze(&w, r->a);
+        ok = repeat(r, v, 0, 1);
+    }
+    histogram_work_fini(&w);
+    return ok;
+}
+
+/* Up to the next blank that is not inside a histogram. */
+static size_t item_end(str s)
+{
+    size_t n = 0, depth = 0;
+    for (; n < s.n && (depth || (s.p[n] != ' ' && s.p[n] != '\t')); n++) {
+        depth += s.p[n] == '{';
+        depth -= s.p[n] == '}' && depth;
+    }
+    return n;
+}
+
+static bool parse_item(struct reading *r, str s, bool starts)
+{
+    if (s.p[0] == '_')
+        return parse_gap(r, s);
+    if (starts)
+        return parse_run(r, s, read_offset);
+    return s.p[0] == '{' ? parse_histograms(r, s) : parse_run(r, s, read_number);
+}
+
+bool script_series_parse(str line, struct arena *a, struct script_series *out, struct err *err)
 {
     str rest;
-    value_vec v = {0};
+    struct reading r = {.a = a, .err = err};
     if (!parse_metric(line, a, &out->labels, &rest, err))
         return false;
-    *unsupported = str_find(rest, STR("{{")) >= 0 || str_index(rest, '@') >= 0;
+    out->starts = str_starts(rest, STR("@st"));
+    if (out->starts)
+        rest = str_trim(str_sub(rest, 3, rest.n));
     bool ok = true;
-    while (ok && rest.n && !*unsupported) {
-        size_t n = 0;
-        while (n < rest.n && rest.p[n] != ' ' && rest.p[n] != '\t')
-            n++;
-        ok = parse_item(str_sub(rest, 0, n), &v, err);
+    while (ok && rest.n) {
+        size_t n = item_end(rest);
+        ok = parse_item(&r, str_sub(rest, 0, n), out->starts);
         rest = str_trim(str_sub(rest, n, rest.n));
     }
-    out->n = v.n;
-    out->values = arena_array(a, struct script_value, v.n);
-    if (v.n)
-        memcpy(out->values, v.at, v.n * sizeof *v.at);
-    vec_fini(&v);
+    out->n = r.v.n;
+    out->values = arena_array(a, struct script_value, r.v.n);
+    if (r.v.n)
+        memcpy(out->values, r.v.at, r.v.n * sizeof *r.v.at);
+    vec_fini(&r.v);
     return ok;
 }
 
@@ -159,4 +260,33 @@ bool script_almost_equal(double a, double b)
     if (a == 0 || b == 0 || sum < DBL_MIN)
         return diff < epsilon * DBL_MIN;
     return diff / fmin(sum, DBL_MAX) < epsilon;
+}
+
+static bool similar_buckets(const struct histogram_buckets *a, const struct histogram_buckets *b)
+{
+    struct histogram_walk x = histogram_walk_of(a), y = histogram_walk_of(b);
+    for (;;) {
+        bool more_x, more_y;
+        while ((more_x = histogram_walk_next(&x)) && x.count == 0)
+            ;
+        while ((more_y = histogram_walk_next(&y)) && y.count == 0)
+            ;
+        if (!more_x || !more_y)
+            return more_x == more_y;
+        if (x.index != y.index || !script_almost_equal(x.count, y.count))
+            return false;
+    }
+}
+
+bool script_similar(const struct histogram *a, const struct histogram *b, bool hint)
+{
+    if (a->schema != b->schema || a->custom_n != b->custom_n || (hint && a->reset != b->reset))
+        return false;
+    if (a->custom_n && memcmp(a->custom, b->custom, a->custom_n * sizeof *a->custom) != 0)
+        return false;
+    return script_almost_equal(a->count, b->count) && script_almost_equal(a->sum, b->sum) &&
+           a->zero_threshold == b->zero_threshold &&
+           script_almost_equal(a->zero_count, b->zero_count) &&
+           similar_buckets(&a->positive, &b->positive) &&
+           similar_buckets(&a->negative, &b->negative);
 }

@@ -3,7 +3,7 @@
  * Samples from the source: series by series, decoded once per query whatever the number of steps. A
  * lookup or window is left-open: a sample exactly `range` before its end is outside.
  */
-#include "promql/eval_int.h"
+#include "promql/histogram_int.h"
 #include "sys/pool.h"
 
 static int64_t now_ns(const struct eval *ev)
@@ -35,8 +35,28 @@ static struct selection *select_series(struct eval *ev, const struct node *n,
     return sel;
 }
 
+/* Count and sum alone, with hints that say what the buckets would have said about resets. */
+static void strip_buckets(struct columns *c, struct arena *scratch)
+{
+    const struct histogram **out = arena_array(scratch, const struct histogram *, c->n),
+                           *before = NULL;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct histogram *h = c->h[i];
+        if (!h)
+            continue;
+        struct histogram *copy = arena_new(scratch, struct histogram);
+        *copy = (struct histogram){
+            .count = h->count, .sum = h->sum, .schema = h->schema, .reset = h->reset};
+        if (before && h->reset == HISTOGRAM_RESET_UNKNOWN)
+            copy->reset = histogram_was_reset(h, before) ? HISTOGRAM_RESET_YES : HISTOGRAM_RESET_NO;
+        before = h;
+        out[i] = copy;
+    }
+    c->h = out;
+}
+
 /* Reads series i into the scratch arena; the source counts its samples against the budget. */
-static bool read_series(struct eval *ev, struct selection *sel, size_t i,
+static bool read_series(struct eval *ev, const struct node *n, struct selection *sel, size_t i,
                         const struct select_hints *h, struct arena *scratch, struct columns *out,
                         struct err *err)
 {
@@ -49,6 +69,8 @@ static bool read_series(struct eval *ev, struct selection *sel, size_t i,
         return false;
     ev->stats.samples_read += out->n;
     ev->stats.series_read++;
+    if (out->h && n->selector.counts_only)
+        strip_buckets(out, scratch);
     pool_yield();
     return eval_memory(ev, err);
 }
@@ -71,7 +93,8 @@ static bool look_up(struct eval *ev, const struct columns *c, const ts_ms *at, s
     return any;
 }
 
-/* The same of a series with histograms, or of times instead of values. `h` has room for all steps. */
+/* The same of a series with histograms, or of times instead of values. `h` has room for all steps.
+ */
 static bool look_up_mixed(struct eval *ev, const struct columns *c, const ts_ms *at, size_t n,
                           enum lookup what, struct row *r)
 {
@@ -101,82 +124,6 @@ static bool look_up_mixed(struct eval *ev, const struct columns *c, const ts_ms 
     return any;
 }
 
-struct instant {
-    struct eval *ev;
-    const struct node *node;
-    const ts_ms *at;
-    size_t n;
-    enum lookup what;
-    double *v;
-    const struct histogram **h; /* room, made at the first histogram */
-};
-
-/* Fills the row of one series; `*any`: it has a value at some step. */
-static bool look_up_series(struct instant *in, const struct columns *c, struct row *r, bool *any,
-                           struct err *err)
-{
-    bool smoothed = in->node->selector.extended == EXTENDED_SMOOTHED;
-    r->v = in->v;
-    if (in->what == LOOKUP_VALUE && !c->h && !smoothed) {
-        *any = look_up(in->ev, c, in->at, in->n, in->v);
-        return true;
-    }
-    if (c->h && !in->h && !(in->h = eval_histograms_new(in->ev, in->n, err)))
-        return false;
-    r->h = c->h && in->what == LOOKUP_VALUE ? in->h : NULL;
-    if (smoothed && in->what == LOOKUP_VALUE)
-        *any = smooth_lookup(in->ev, in->node, c, in->at, in->n, r);
-    else
-        *any = look_up_mixed(in->ev, c, in->at, in->n, in->what, r);
-    return eval_memory(in->ev, err);
-}
-
-bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, enum lookup what,
-                   const struct row_sink *sink, struct err *err)
-{
-    double *v = eval_row_new(ev, g->n, err);
-    ts_ms *at = (ts_ms *)eval_row_new(ev, g->n, err), min, max;
-    if (!v || !at || !eval_when(ev, &n->selector.when, g, at, err))
-        return false;
-    span(at, g->n, &min, &max);
-    bool smoothed = n->selector.extended == EXTENDED_SMOOTHED;
-    struct select_hints h = {.start = min - ev->lookback_ms + 1,
-                             .end = smoothed ? max + ev->lookback_ms : max,
-                             .step_ms = g->n > 1 ? g->step_ms : 0};
-    struct instant in = {ev, n, at, g->n, what, v, NULL};
-    struct selection *sel = select_series(ev, n, &h, err);
-    if (!sel)
-        return false;
-    size_t series_n = ev->q->source->ops->size(sel);
-    struct arena scratch;
-    arena_init(&scratch, ev->arena.limit_bytes);
-    bool ok = true;
-    for (size_t i = 0; ok && i < series_n; i++) {
-        struct columns c;
-        struct row r = {.labels = ev->q->source->ops->labels(sel, i)};
-        bool any = false;
-        ok = read_series(ev, sel, i, &h, &scratch, &c, err) &&
-             look_up_series(&in, &c, &r, &any, err) && (!any || sink->put(sink->ctx, &r, err));
-    }
-    arena_fini(&scratch);
-    return ok;
-}
-
-bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, struct windows *out,
-                  struct err *err)
-{
-    bool sub = n->kind == NODE_SUBQUERY;
-    const struct when *w = sub ? &n->subquery.when : &n->range.selector->selector.when;
-    *out = (struct windows){.n = g->n, .end = (ts_ms *)eval_row_new(ev, g->n, err)};
-    out->extended = sub ? EXTENDED_NONE : n->range.selector->selector.extended;
-    out->before_ms = out->extended ? ev->lookback_ms : 0;
-    out->after_ms = out->extended == EXTENDED_SMOOTHED ? ev->lookback_ms : 0;
-    return out->end && eval_when(ev, w, g, out->end, err) &&
-           eval_duration(ev, sub ? n->subquery.range_ms : n->range.range_ms,
-                         sub ? n->subquery.range_expr : n->range.range_expr, false, &out->range_ms,
-                         err);
-}
-
 static bool is_stale(const struct columns *c, size_t i)
 {
     return is_stale_nan(c->v[i]) && !(c->h && c->h[i]);
@@ -185,8 +132,7 @@ static bool is_stale(const struct columns *c, size_t i)
 /* What drop_stale does to the columns that few series have. */
 static bool drop_stale_others(struct columns *c, struct columns *out, struct arena *scratch)
 {
-    const struct histogram **h =
-        c->h ? arena_try(scratch, c->n, sizeof *h) : (const struct histogram **)c->h;
+    const struct histogram **h = c->h ? arena_try(scratch, c->n, sizeof *h) : NULL;
     ts_ms *start = c->start ? arena_try(scratch, c->n, sizeof *start) : NULL;
     if ((c->h && !h) || (c->start && !start))
         return false;
@@ -231,6 +177,94 @@ static bool drop_stale(struct columns *c, struct arena *scratch)
     return true;
 }
 
+struct instant {
+    struct eval *ev;
+    const struct node *node;
+    const ts_ms *at;
+    size_t n;
+    enum lookup what;
+    double *v;
+    const struct histogram **h; /* room, made at the first histogram */
+    struct arena *scratch;      /* of the series at hand */
+    struct smoother smoother;
+};
+
+static bool look_up_smoothed(struct instant *in, struct columns c, struct row *r, bool *any,
+                             struct err *err)
+{
+    if (!drop_stale(&c, in->scratch))
+        return err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
+    struct range_series s = {.labels = r->labels, .n = c.n, .t = c.t, .v = c.v, .h = c.h};
+    *any = smooth_lookup(&in->smoother, &s, in->at, in->n, r);
+    return true;
+}
+
+/* Fills the row of one series; `*any`: it has a value at some step. */
+static bool look_up_series(struct instant *in, const struct columns *c, struct row *r, bool *any,
+                           struct err *err)
+{
+    bool smoothed = in->node->selector.extended == EXTENDED_SMOOTHED;
+    r->v = in->v;
+    if (in->what == LOOKUP_VALUE && !c->h && !smoothed) {
+        *any = look_up(in->ev, c, in->at, in->n, in->v);
+        return true;
+    }
+    if (c->h && !in->h && !(in->h = eval_histograms_new(in->ev, in->n, err)))
+        return false;
+    r->h = c->h && in->what == LOOKUP_VALUE ? in->h : NULL;
+    if (smoothed && in->what == LOOKUP_VALUE)
+        return look_up_smoothed(in, *c, r, any, err);
+    *any = look_up_mixed(in->ev, c, in->at, in->n, in->what, r);
+    return true;
+}
+
+bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, enum lookup what,
+                   const struct row_sink *sink, struct err *err)
+{
+    double *v = eval_row_new(ev, g->n, err);
+    ts_ms *at = (ts_ms *)eval_row_new(ev, g->n, err), min, max;
+    if (!v || !at || !eval_when(ev, &n->selector.when, g, at, err))
+        return false;
+    span(at, g->n, &min, &max);
+    bool smoothed = n->selector.extended == EXTENDED_SMOOTHED;
+    struct select_hints h = {.start = min - ev->lookback_ms + 1,
+                             .end = smoothed ? max + ev->lookback_ms : max,
+                             .step_ms = g->n > 1 ? g->step_ms : 0};
+    struct selection *sel = select_series(ev, n, &h, err);
+    if (!sel)
+        return false;
+    size_t series_n = ev->q->source->ops->size(sel);
+    struct arena scratch;
+    arena_init(&scratch, ev->arena.limit_bytes);
+    struct instant in = {ev, n, at, g->n, what, v, NULL, &scratch, {ev, n, &scratch, {0}}};
+    bool ok = true;
+    for (size_t i = 0; ok && i < series_n; i++) {
+        struct columns c;
+        struct row r = {.labels = ev->q->source->ops->labels(sel, i)};
+        bool any = false;
+        ok = read_series(ev, n, sel, i, &h, &scratch, &c, err) &&
+             look_up_series(&in, &c, &r, &any, err) && (!any || sink->put(sink->ctx, &r, err));
+    }
+    histogram_work_fini(&in.smoother.work);
+    arena_fini(&scratch);
+    return ok;
+}
+
+bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, struct windows *out,
+                  struct err *err)
+{
+    bool sub = n->kind == NODE_SUBQUERY;
+    const struct when *w = sub ? &n->subquery.when : &n->range.selector->selector.when;
+    *out = (struct windows){.n = g->n, .end = (ts_ms *)eval_row_new(ev, g->n, err)};
+    out->extended = sub ? EXTENDED_NONE : n->range.selector->selector.extended;
+    out->before_ms = out->extended ? ev->lookback_ms : 0;
+    out->after_ms = out->extended == EXTENDED_SMOOTHED ? ev->lookback_ms : 0;
+    return out->end && eval_when(ev, w, g, out->end, err) &&
+           eval_duration(ev, sub ? n->subquery.range_ms : n->range.range_ms,
+                         sub ? n->subquery.range_expr : n->range.range_expr, false, &out->range_ms,
+                         err);
+}
+
 static bool range_selector(struct eval *ev, const struct node *n, const struct windows *w,
                            const struct range_sink *sink, struct err *err)
 {
@@ -250,7 +284,7 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
     bool ok = true;
     for (size_t i = 0; ok && i < series_n; i++) {
         struct columns c;
-        ok = read_series(ev, sel, i, &h, &scratch, &c, err);
+        ok = read_series(ev, n->range.selector, sel, i, &h, &scratch, &c, err);
         if (!ok || c.n == 0)
             continue;
         if (!drop_stale(&c, &scratch)) {
@@ -276,18 +310,32 @@ struct subquery {
     const struct grid *grid;
     const struct range_sink *sink;
     ts_ms *t;
+    struct arena arena; /* of the series at hand */
 };
+
+/* A sample may be skipped or given twice, so what its hint says about the one before it is not true
+ * any more. */
+static const struct histogram *forget_reset(const struct histogram *h, struct arena *a)
+{
+    if (!h || h->reset == HISTOGRAM_GAUGE || h->reset == HISTOGRAM_RESET_UNKNOWN)
+        return h;
+    struct histogram *copy = arena_new(a, struct histogram);
+    *copy = *h;
+    copy->reset = HISTOGRAM_RESET_UNKNOWN;
+    return copy;
+}
 
 /* A row of the inner expression becomes the samples of a series. */
 static bool subquery_put(void *ctx, struct row *r, struct err *err)
 {
     struct subquery *s = ctx;
     size_t n = 0;
+    arena_reset(&s->arena);
     for (size_t i = 0; i < s->grid->n; i++)
         if (row_has(r, i)) {
             s->t[n] = grid_at(s->grid, i);
             if (r->h)
-                r->h[n] = r->h[i];
+                r->h[n] = forget_reset(r->h[i], &s->arena);
             r->v[n++] = r->v[i];
         }
     if (n == 0)
@@ -326,8 +374,12 @@ static bool range_subquery(struct eval *ev, const struct node *n, const struct w
         return false;
     if (g.n == 0)
         return true;
-    struct subquery s = {ev, &g, sink, (ts_ms *)eval_row_new(ev, g.n, err)};
-    return s.t && eval_rows(ev, n->subquery.expr, &g, &(struct row_sink){subquery_put, &s}, err);
+    struct subquery s = {.ev = ev, .grid = &g, .sink = sink};
+    arena_init(&s.arena, ev->arena.limit_bytes);
+    s.t = (ts_ms *)eval_row_new(ev, g.n, err);
+    bool ok = s.t && eval_rows(ev, n->subquery.expr, &g, &(struct row_sink){subquery_put, &s}, err);
+    arena_fini(&s.arena);
+    return ok;
 }
 
 bool eval_range(struct eval *ev, const struct node *n, const struct windows *w,

@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "promql/group_int.h"
+#include "promql/histogram_int.h"
 
 /* Collected rows with their groups: members [start[g], start[g + 1]) of `order` belong to group g.
  */
@@ -150,16 +151,18 @@ static size_t choose(const struct members *m, enum token_kind op, size_t group, 
 {
     size_t n = 0, limit = m->rows.n;
     double p = m->param[step];
+    bool ranks = op == TOK_TOPK || op == TOK_BOTTOMK;
     if (op != TOK_LIMIT_RATIO)
         limit = p < 1 ? 0 : p < (double)limit ? (size_t)p : limit;
     for (uint32_t k = m->start[group]; k < m->start[group + 1]; k++) {
         const struct row *r = &m->rows.at[m->order[k]];
-        if (is_absent(r->v[step]) || (op == TOK_LIMIT_RATIO && !in_ratio(r->labels, p)))
+        bool there = ranks ? !is_absent(r->v[step]) : row_has(r, step);
+        if (!there || (op == TOK_LIMIT_RATIO && !in_ratio(r->labels, p)))
             continue;
         c[n] = (struct candidate){r->v[step], m->order[k], (uint32_t)n};
         n++;
     }
-    if (op == TOK_TOPK || op == TOK_BOTTOMK)
+    if (ranks)
         qsort(c, n, sizeof *c, op == TOK_TOPK ? descending : ascending);
     return n < limit ? n : limit;
 }
@@ -177,6 +180,13 @@ static bool emit_instant(const struct members *m, enum token_kind op, struct can
     return true;
 }
 
+static void clear_step(struct row *r, size_t step)
+{
+    r->v[step] = absent();
+    if (r->h)
+        r->h[step] = NULL;
+}
+
 static bool emit_steps(struct eval *ev, const struct members *m, enum token_kind op,
                        const struct grid *g, struct candidate *c, const struct row_sink *sink,
                        struct err *err)
@@ -191,7 +201,7 @@ static bool emit_steps(struct eval *ev, const struct members *m, enum token_kind
         }
         for (size_t i = 0; i < m->rows.n; i++)
             if (!chosen[i])
-                m->rows.at[i].v[step] = absent();
+                clear_step(&m->rows.at[i], step);
         if (!budget_use(ev->q->budget, 0, err))
             return false;
     }
@@ -199,6 +209,18 @@ static bool emit_steps(struct eval *ev, const struct members *m, enum token_kind
         if (!sink->put(sink->ctx, &m->rows.at[i], err))
             return false;
     return true;
+}
+
+/* Operations over floats say so when there are histograms. */
+static void note_histograms(struct eval *ev, const struct members *m, const struct node *at,
+                            enum token_kind op, size_t steps)
+{
+    for (size_t i = 0; i < m->rows.n; i++)
+        for (size_t k = 0; m->rows.at[i].h && k < steps; k++)
+            if (m->rows.at[i].h[k]) {
+                note_ignored_in_aggregation(ev, at, token_text(op).p);
+                return;
+            }
 }
 
 bool eval_topk(struct eval *ev, const struct node *n, const struct grid *g,
@@ -214,6 +236,8 @@ bool eval_topk(struct eval *ev, const struct node *n, const struct grid *g,
         return false;
     if (none || m.rows.n == 0)
         return true;
+    if (op == TOK_TOPK || op == TOK_BOTTOMK)
+        note_histograms(ev, &m, n, op, g->n);
     struct candidate *c = arena_array(&ev->arena, struct candidate, m.rows.n);
     if (g->n == 1)
         return emit_instant(&m, op, c, sink, err);
@@ -228,6 +252,7 @@ bool eval_quantile(struct eval *ev, const struct node *n, const struct grid *g,
     struct members m = {0};
     if (!collect_members(ev, n, g, &m, err))
         return false;
+    note_histograms(ev, &m, n->aggregate.expr, TOK_QUANTILE, g->n);
     for (size_t i = 0; i < g->n && m.rows.n; i++)
         note_quantile(ev, n->aggregate.param, m.param[i]);
     double *values = eval_row_new(ev, m.rows.n, err), *out = eval_row_new(ev, g->n, err);
@@ -245,7 +270,7 @@ bool eval_quantile(struct eval *ev, const struct node *n, const struct grid *g,
             }
             out[step] = count ? quantile_of(m.param[step], values, count) : absent();
         }
-        struct row r = {m.labels[group], m.drop_name[group], out};
+        struct row r = {m.labels[group], m.drop_name[group], out, NULL};
         if (!sink->put(sink->ctx, &r, err))
             return false;
     }
@@ -277,9 +302,14 @@ static struct labels counted_labels(struct counter *c, struct labels ls, str val
 
 static bool count_value(struct counter *c, const struct row *r, size_t step, struct err *err)
 {
-    char text[F64_TEXT_MAX];
-    size_t n = f64_format(r->v[step], text), known = c->table.n;
-    struct labels ls = counted_labels(c, r->labels, arena_dup(&c->ev->arena, str_of(text, n)));
+    STRBUF_CLEANUP struct strbuf text = {0};
+    char digits[F64_TEXT_MAX];
+    size_t known = c->table.n;
+    if (r->h && r->h[step])
+        histogram_format(r->h[step], &text);
+    else
+        strbuf_add(&text, str_of(digits, f64_format(r->v[step], digits)));
+    struct labels ls = counted_labels(c, r->labels, arena_dup(&c->ev->arena, strbuf_str(&text)));
     size_t i = label_table_add(&c->table, ls);
     if (i == known) {
         double *counts = eval_row_new(c->ev, c->steps, err);
@@ -298,9 +328,16 @@ static bool count_put(void *ctx, struct row *r, struct err *err)
 {
     struct counter *c = ctx;
     for (size_t i = 0; i < c->steps; i++)
-        if (!is_absent(r->v[i]) && !count_value(c, r, i, err))
+        if (row_has(r, i) && !count_value(c, r, i, err))
             return false;
     return eval_memory(c->ev, err);
+}
+
+static bool invalid_label(str name, struct err *err)
+{
+    STRBUF_CLEANUP struct strbuf b = {0};
+    string_quote(name, &b);
+    return err_set(err, ERR_EXEC, "invalid label name %s", b.p);
 }
 
 bool eval_count_values(struct eval *ev, const struct node *n, const struct grid *g,
@@ -311,7 +348,7 @@ bool eval_count_values(struct eval *ev, const struct node *n, const struct grid 
                         .without = n->aggregate.without,
                         .label = node_bare(n->aggregate.param)->string};
     if (c.label.n == 0 || !str_utf8_valid(c.label))
-        return err_set(err, ERR_EXEC, "invalid label name \"%.*s\"", STR_ARG(c.label));
+        return invalid_label(c.label, err);
     struct names by = n->aggregate.by;
     if (!c.without) {
         by = (struct names){arena_array(&ev->arena, str, by.n + 1), by.n + 1};
@@ -323,7 +360,7 @@ bool eval_count_values(struct eval *ev, const struct node *n, const struct grid 
     labels_builder_init(&c.builder, (struct labels){0});
     bool ok = eval_rows(ev, n->aggregate.expr, g, &(struct row_sink){count_put, &c}, err);
     for (size_t i = 0; ok && i < c.counts.n; i++) {
-        struct row r = {c.table.at[i], false, c.counts.at[i]};
+        struct row r = {c.table.at[i], false, c.counts.at[i], NULL};
         ok = sink->put(sink->ctx, &r, err);
     }
     labels_builder_fini(&c.builder);

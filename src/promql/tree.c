@@ -97,8 +97,8 @@ static void put_selector(struct json_writer *w, const struct node *n)
     }
     json_close_array(w);
     put_at(w, &n->selector.when);
-    put_flag(w, "anchored", false);
-    put_flag(w, "smoothed", false);
+    put_flag(w, "anchored", n->selector.extended == EXTENDED_ANCHORED);
+    put_flag(w, "smoothed", n->selector.extended == EXTENDED_SMOOTHED);
 }
 
 static void put_range(struct json_writer *w, const struct node *n)

@@ -13,7 +13,7 @@ static bool seen_row(void *ctx, struct row *r, struct err *err)
     struct presence *p = ctx;
     (void)err;
     for (size_t i = 0; i < p->steps; i++)
-        p->seen[i] |= !is_absent(r->v[i]);
+        p->seen[i] |= row_has(r, i);
     return true;
 }
 
@@ -69,7 +69,7 @@ static bool put_absent(struct eval *ev, const struct node *n, const struct prese
         v[i] = p->seen[i] ? absent() : 1;
         any |= !p->seen[i];
     }
-    struct row r = {fixed_labels(ev, n->call.args[0]), false, v};
+    struct row r = {fixed_labels(ev, n->call.args[0]), false, v, NULL};
     return !any || sink->put(sink->ctx, &r, err);
 }
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Classic histograms: series that differ only in `le` are the buckets of one. The buckets are put
- * in order once; at each step those that have a value are made monotonic and then asked for a
- * quantile or a share.
+ * Quantiles and shares. Classic histograms: series that differ only in `le` are the buckets of one.
+ * The buckets are put in order once; at each step those that have a value are made monotonic and
+ * then asked. Native histograms are asked as they are; where a native and a classic one have the
+ * same labels at a step, neither is.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/num.h"
-#include "promql/eval_int.h"
+#include "promql/functions/mixed_int.h"
+
+enum { QUANTILES_MAX = 64 }; /* values of one argument of histogram_quantiles */
 
 /* Differences of this relative size come from rounding, not from broken data. */
 static const double small_delta = 1e-12;
@@ -16,7 +19,13 @@ static const double small_delta = 1e-12;
 struct bucket {
     double bound;
     size_t group;
-    const double *v; /* cumulative count per step */
+    double *v; /* cumulative count per step */
+};
+
+struct native {
+    struct labels labels;
+    size_t group; /* of classic buckets with the same labels */
+    const struct histogram **h;
 };
 
 struct point {
@@ -26,7 +35,8 @@ struct point {
 struct buckets {
     struct label_table groups; /* labels without le */
     VEC(struct bucket) v;      /* by group, then by bound */
-    struct point *points;      /* room for the largest group */
+    VEC(struct native) natives;
+    struct point *points; /* room for the largest group */
 };
 
 static int by_group(const void *a, const void *b)
@@ -49,6 +59,38 @@ static void bad_le(struct eval *ev, const struct node *vector, struct labels ls,
     note_warning(ev, vector, "bucket label \"le\" is missing or has a malformed value of %s", b.p);
 }
 
+static bool any_float(const struct row *r, size_t steps)
+{
+    for (size_t i = 0; i < steps; i++)
+        if (!is_absent(r->v[i]))
+            return true;
+    return false;
+}
+
+/* At steps where classic buckets and a native histogram have the same labels, both go. */
+static void drop_conflicts(struct eval *ev, const struct node *vector, struct buckets *b,
+                           const struct native *n, size_t steps)
+{
+    size_t from = 0, to;
+    while (from < b->v.n && b->v.at[from].group != n->group)
+        from++;
+    for (to = from; to < b->v.n && b->v.at[to].group == n->group;)
+        to++;
+    for (size_t step = 0; step < steps && from < to; step++) {
+        bool both = false;
+        for (size_t i = from; i < to && n->h[step]; i++) {
+            both |= !is_absent(b->v.at[i].v[step]);
+            b->v.at[i].v[step] = absent();
+        }
+        if (!both)
+            continue;
+        n->h[step] = NULL;
+        str name = ev->delayed_names ? labels_metric_name(n->labels) : STR("");
+        note_named(ev, vector, true, "vector contains a mix of classic and native histograms",
+                   name);
+    }
+}
+
 static bool collect_buckets(struct eval *ev, const struct node *vector, const struct grid *g,
                             struct buckets *b, struct err *err)
 {
@@ -58,6 +100,11 @@ static bool collect_buckets(struct eval *ev, const struct node *vector, const st
         return false;
     for (size_t i = 0; i < rows.n; i++) {
         const struct row *r = &rows.at[i];
+        if (r->h)
+            vec_push(&b->natives,
+                     (struct native){r->labels, label_table_add(&b->groups, r->labels), r->h});
+        if (r->h && !any_float(r, g->n))
+            continue;
         str text = labels_get(r->labels, STR("le"));
         struct bucket k = {.v = r->v};
         if (!f64_parse(text, &k.bound)) {
@@ -69,6 +116,8 @@ static bool collect_buckets(struct eval *ev, const struct node *vector, const st
     }
     if (b->v.n)
         qsort(b->v.at, b->v.n, sizeof *b->v.at, by_group);
+    VEC_EACH (n, &b->natives)
+        drop_conflicts(ev, vector, b, n, g->n);
     b->points = arena_array(&ev->arena, struct point, b->v.n);
     return eval_memory(ev, err);
 }
@@ -77,6 +126,7 @@ static void buckets_fini(struct buckets *b)
 {
     label_table_fini(&b->groups);
     vec_fini(&b->v);
+    vec_fini(&b->natives);
 }
 
 /* The buckets [from, to) that have a value at this step; equal bounds are added up. */
@@ -189,8 +239,41 @@ static double bucket_fraction(double lower, double upper, const struct point *p,
 struct question {
     const struct node *vector;
     const double *quantile, *lower, *upper;
-    str label, label_value; /* of histogram_quantiles; empty: none */
+    str label;   /* of histogram_quantiles; empty: none */
+    double only; /* with a label: the quantile that rows are made for */
 };
+
+static bool asked(const struct question *q, size_t step)
+{
+    return !q->label.n || q->quantile[step] == q->only ||
+           (isnan(q->quantile[step]) && isnan(q->only));
+}
+
+static double answer_native(struct eval *ev, const struct question *q, size_t step,
+                            struct labels ls, const struct histogram *h)
+{
+    enum histogram_nan nan;
+    str name = ev->delayed_names ? labels_metric_name(ls) : STR("");
+    double v;
+    if (!q->quantile) {
+        v = histogram_fraction(h, q->lower[step], q->upper[step], &nan);
+        if (nan)
+            note_named(ev, q->vector, false,
+                       "input to histogram_fraction has NaN observations, which are excluded from "
+                       "all fractions",
+                       name);
+        return v;
+    }
+    v = histogram_quantile(h, q->quantile[step], &nan);
+    if (nan)
+        note_named(ev, q->vector, false,
+                   nan == HISTOGRAM_NAN_RESULT
+                       ? "input to histogram_quantile has NaN observations, result is NaN"
+                       : "input to histogram_quantile has NaN observations, result is skewed "
+                         "higher",
+                   name);
+    return v;
+}
 
 static double answer(struct eval *ev, const struct question *q, const struct grid *g, size_t step,
                      struct labels ls, struct point *p, size_t n)
@@ -205,24 +288,40 @@ static double answer(struct eval *ev, const struct question *q, const struct gri
     return v;
 }
 
-static bool answer_group(struct eval *ev, struct buckets *b, size_t from, size_t to,
-                         const struct question *q, const struct grid *g, double *out,
-                         const struct row_sink *sink, struct err *err)
+/* A number as OpenMetrics writes label values: whole ones get ".0". */
+static str quantile_label(struct eval *ev, double q)
 {
-    struct row r = {b->groups.at[b->v.at[from].group], false, out};
-    for (size_t step = 0; step < g->n; step++) {
-        size_t n = points_at(b, from, to, step);
-        out[step] = n ? answer(ev, q, g, step, r.labels, b->points, n) : absent();
-    }
+    char text[F64_TEXT_MAX];
+    size_t n = f64_format_g(q, text);
+    bool whole = isfinite(q) && !memchr(text, '.', n) && !memchr(text, 'e', n);
+    return arena_printf(&ev->arena, "%s%s", text, whole ? ".0" : "");
+}
+
+static bool put_answer(struct eval *ev, const struct question *q, struct labels ls, double *out,
+                       const struct row_sink *sink, struct err *err)
+{
+    struct row r = {ls, false, out, NULL};
     row_drop_name(ev, &r);
     if (q->label.n) {
         struct labels_builder lb;
         labels_builder_init(&lb, r.labels);
-        labels_builder_set(&lb, q->label, q->label_value);
+        labels_builder_set(&lb, q->label, quantile_label(ev, q->only));
         r.labels = labels_builder_take(&lb, &ev->arena);
         labels_builder_fini(&lb);
     }
     return budget_use(ev->q->budget, 0, err) && sink->put(sink->ctx, &r, err);
+}
+
+static bool answer_group(struct eval *ev, struct buckets *b, size_t from, size_t to,
+                         const struct question *q, const struct grid *g, double *out,
+                         const struct row_sink *sink, struct err *err)
+{
+    struct labels ls = b->groups.at[b->v.at[from].group];
+    for (size_t step = 0; step < g->n; step++) {
+        size_t n = asked(q, step) ? points_at(b, from, to, step) : 0;
+        out[step] = n ? answer(ev, q, g, step, ls, b->points, n) : absent();
+    }
+    return put_answer(ev, q, ls, out, sink, err);
 }
 
 static bool answer_all(struct eval *ev, struct buckets *b, const struct question *q,
@@ -231,6 +330,14 @@ static bool answer_all(struct eval *ev, struct buckets *b, const struct question
     double *out = eval_row_new(ev, g->n, err);
     if (!out)
         return false;
+    VEC_EACH (n, &b->natives) {
+        for (size_t step = 0; step < g->n; step++)
+            out[step] = n->h[step] && asked(q, step)
+                            ? answer_native(ev, q, step, n->labels, n->h[step])
+                            : absent();
+        if (!put_answer(ev, q, n->labels, out, sink, err))
+            return false;
+    }
     for (size_t from = 0, to; from < b->v.n; from = to) {
         for (to = from; to < b->v.n && b->v.at[to].group == b->v.at[from].group;)
             to++;
@@ -241,17 +348,17 @@ static bool answer_all(struct eval *ev, struct buckets *b, const struct question
 }
 
 /* Several histograms may be one without their names. */
-static bool ask(struct eval *ev, const struct question *q, const struct grid *g,
+static bool ask(struct eval *ev, const struct question *q, size_t n, const struct grid *g,
                 const struct row_sink *sink, struct err *err)
 {
     struct buckets b = {0};
     struct merger m;
     merger_init(&m, ev, g->n);
-    bool merge = !ev->delayed_names;
     struct row_sink merged = {merger_put, &m};
-    bool ok = collect_buckets(ev, q->vector, g, &b, err) &&
-              answer_all(ev, &b, q, g, merge ? &merged : sink, err) &&
-              (!merge || merger_flush(&m, sink, err));
+    bool ok = n == 0 || collect_buckets(ev, q->vector, g, &b, err);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = answer_all(ev, &b, &q[i], g, &merged, err);
+    ok = ok && merger_flush(&m, sink, err);
     merger_fini(&m);
     buckets_fini(&b);
     return ok;
@@ -272,7 +379,7 @@ static bool call_quantile(struct eval *ev, const struct node *n, const struct gr
         return false;
     for (size_t i = 0; i < g->n; i++)
         note_quantile(ev, n->call.args[0], q.quantile[i]);
-    return ask(ev, &q, g, sink, err);
+    return ask(ev, &q, 1, g, sink, err);
 }
 
 static bool call_fraction(struct eval *ev, const struct node *n, const struct grid *g,
@@ -281,45 +388,120 @@ static bool call_fraction(struct eval *ev, const struct node *n, const struct gr
     struct question q = {.vector = n->call.args[2]};
     q.lower = scalar_arg(ev, n, 0, g, err);
     q.upper = q.lower ? scalar_arg(ev, n, 1, g, err) : NULL;
-    return q.upper && ask(ev, &q, g, sink, err);
+    return q.upper && ask(ev, &q, 1, g, sink, err);
 }
 
-/* A number as OpenMetrics writes label values: whole ones get ".0". */
-static str quantile_label(struct eval *ev, double q)
+typedef VEC(struct question) question_vec;
+
+/* One question for each value that the quantile has over the steps. */
+static bool add_questions(struct question q, const struct grid *g, question_vec *out,
+                          struct err *err)
 {
-    char text[F64_TEXT_MAX];
-    size_t n = f64_format_g(q, text);
-    bool whole = isfinite(q) && !memchr(text, '.', n) && !memchr(text, 'e', n);
-    return arena_printf(&ev->arena, "%s%s", text, whole ? ".0" : "");
+    size_t first = out->n;
+    for (size_t step = 0; step < g->n; step++) {
+        bool known = false;
+        q.only = q.quantile[step];
+        for (size_t i = first; i < out->n && !known; i++)
+            known = asked(&out->at[i], step);
+        if (known)
+            continue;
+        if (out->n - first == QUANTILES_MAX)
+            return err_set(err, ERR_LIMIT,
+                           "a quantile of histogram_quantiles() has more than %d values",
+                           QUANTILES_MAX);
+        vec_push(out, q);
+    }
+    return true;
 }
 
 static bool call_quantiles(struct eval *ev, const struct node *n, const struct grid *g,
                            const struct row_sink *sink, struct err *err)
 {
-    for (size_t i = 2; i < n->call.args_n; i++) {
+    question_vec v = {0};
+    bool ok = true;
+    for (size_t i = 2; ok && i < n->call.args_n; i++) {
         struct question q = {.vector = n->call.args[0],
                              .quantile = scalar_arg(ev, n, i, g, err),
                              .label = node_bare(n->call.args[1])->string};
-        if (!q.quantile)
-            return false;
-        q.label_value = quantile_label(ev, q.quantile[0]);
-        for (size_t k = 0; k < g->n; k++) {
+        ok = q.quantile && add_questions(q, g, &v, err);
+        for (size_t k = 0; ok && k < g->n; k++)
             note_quantile(ev, n->call.args[i], q.quantile[k]);
-            if (!(q.quantile[k] == q.quantile[0]))
-                return err_set(err, ERR_EXEC,
-                               "not supported yet: quantiles that change from step "
-                               "to step in histogram_quantiles()");
-        }
-        if (!ask(ev, &q, g, sink, err))
-            return false;
     }
-    return true;
+    ok = ok && ask(ev, v.at, v.n, g, sink, err);
+    vec_fini(&v);
+    return ok;
 }
 
-#define NATIVE(id, text)                                                                           \
+/* ---- a number of each native histogram ---- */
+
+struct reader {
+    struct eval *ev;
+    size_t steps;
+    double (*read)(const struct histogram *h);
+    const struct row_sink *sink;
+};
+
+static bool read_put(void *ctx, struct row *r, struct err *err)
+{
+    struct reader *rd = ctx;
+    if (!r->h)
+        return true;
+    for (size_t i = 0; i < rd->steps; i++)
+        r->v[i] = r->h[i] ? rd->read(r->h[i]) : absent();
+    r->h = NULL;
+    row_drop_name(rd->ev, r);
+    return rd->sink->put(rd->sink->ctx, r, err);
+}
+
+static bool read_each(struct eval *ev, const struct node *n, const struct grid *g,
+                      double (*read)(const struct histogram *h), const struct row_sink *sink,
+                      struct err *err)
+{
+    bool merge = !ev->delayed_names && node_names_vary(ev, n->call.args[0]);
+    struct merger m;
+    merger_init(&m, ev, g->n);
+    struct row_sink merged = {merger_put, &m};
+    struct reader rd = {ev, g->n, read, merge ? &merged : sink};
+    bool ok = eval_rows(ev, n->call.args[0], g, &(struct row_sink){read_put, &rd}, err) &&
+              (!merge || merger_flush(&m, sink, err));
+    merger_fini(&m);
+    return ok;
+}
+
+static double read_count(const struct histogram *h)
+{
+    return h->count;
+}
+static double read_sum(const struct histogram *h)
+{
+    return h->sum;
+}
+static double read_avg(const struct histogram *h)
+{
+    return h->sum / h->count;
+}
+static double read_stddev(const struct histogram *h)
+{
+    return sqrt(histogram_variance(h));
+}
+
+#define READER(fn, read)                                                                           \
+    static bool call_##fn(struct eval *ev, const struct node *n, const struct grid *g,             \
+                          const struct row_sink *sink, struct err *err)                            \
     {                                                                                              \
-        .name = STR_INIT(id), .args = {PROMQL_VECTOR}, .args_n = 1, .returns = PROMQL_VECTOR,      \
-        .help = STR_INIT(text)                                                                     \
+        return read_each(ev, n, g, read, sink, err);                                               \
+    }
+
+READER(avg, read_avg)
+READER(count, read_count)
+READER(sum, read_sum)
+READER(stddev, read_stddev)
+READER(stdvar, histogram_variance)
+
+#define NATIVE(fn, text)                                                                           \
+    {                                                                                              \
+        .name = STR_INIT("histogram_" #fn), .args = {PROMQL_VECTOR}, .args_n = 1,                  \
+        .returns = PROMQL_VECTOR, .call = call_##fn, .help = STR_INIT(text)                        \
     }
 
 static const struct function rows[] = {
@@ -343,11 +525,11 @@ static const struct function rows[] = {
      .returns = PROMQL_VECTOR,
      .call = call_fraction,
      .help = STR_INIT("Share of the observations between two values.")},
-    NATIVE("histogram_avg", "Mean of each native histogram."),
-    NATIVE("histogram_count", "Number of observations of each native histogram."),
-    NATIVE("histogram_sum", "Sum of the observations of each native histogram."),
-    NATIVE("histogram_stddev", "Estimated standard deviation of each native histogram."),
-    NATIVE("histogram_stdvar", "Estimated variance of each native histogram."),
+    NATIVE(avg, "Mean of each native histogram."),
+    NATIVE(count, "Number of observations of each native histogram."),
+    NATIVE(sum, "Sum of the observations of each native histogram."),
+    NATIVE(stddev, "Estimated standard deviation of each native histogram."),
+    NATIVE(stdvar, "Estimated variance of each native histogram."),
 };
 
 const struct function_family family_histogram = {rows, sizeof rows / sizeof *rows};

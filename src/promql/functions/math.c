@@ -83,6 +83,7 @@ static bool rounding_put(void *ctx, struct row *r, struct err *err)
         else
             r->v[i] = o->each(r->v[i], args);
     }
+    r->h = NULL;
     row_drop_name(o->ev, r);
     return o->sink->put(o->sink->ctx, r, err);
 }

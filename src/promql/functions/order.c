@@ -71,6 +71,16 @@ static int by_label(const void *a, const void *b, void *ctx)
     return o->sign * labels_cmp(x->labels, y->labels);
 }
 
+/* Histograms have no order among values. */
+static void drop_histograms(struct rows *rows)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rows->n; i++)
+        if (!is_absent(rows->at[i].v[0]))
+            rows->at[n++] = rows->at[i];
+    rows->n = n;
+}
+
 static bool sorted(struct eval *ev, const struct node *n, const struct grid *g,
                    int (*cmp)(const void *, const void *, void *), int sign,
                    const struct row_sink *sink, struct err *err)
@@ -85,6 +95,8 @@ static bool sorted(struct eval *ev, const struct node *n, const struct grid *g,
     struct order o = {n, sign};
     if (!eval_collect(ev, n->call.args[0], g, &rows, err))
         return false;
+    if (cmp == by_value)
+        drop_histograms(&rows);
     if (rows.n > 1)
         qsort_r(rows.at, rows.n, sizeof *rows.at, cmp, &o);
     for (size_t i = 0; i < rows.n; i++)

@@ -2,7 +2,7 @@
 /* Aggregations of the samples of one series inside its window. */
 #include <math.h>
 
-#include "promql/eval_int.h"
+#include "promql/histogram_int.h"
 
 static bool window_sum(const struct window *w, double *out)
 {
@@ -136,28 +136,99 @@ static bool window_mad(const struct window *w, double *out)
     return true;
 }
 
+/* ---- windows with native histograms ---- */
+
+/* Sums and means are of floats or of histograms, never of both. */
+static bool mixed_fold(const struct mixed_window *m, bool average, struct mixed_value *out)
+{
+    struct histogram_fold f = {0};
+    str metric = labels_metric_name(m->labels);
+    if (m->floats_n && m->histograms_n) {
+        note_mixed_floats(m->ev, m->arg, metric);
+        return false;
+    }
+    for (size_t i = 0; i < m->w.n && !f.incompatible; i++)
+        if (!histogram_fold_add(&f, m->h[i], average))
+            note_mixed_buckets(m->ev, m->arg, metric);
+    bool ok = !f.incompatible;
+    if (ok && f.reset && f.no_reset)
+        note_reset_collision(m->ev, m->arg, "aggregation");
+    if (ok && f.reconciled)
+        note_reconciled(m->ev, m->arg, "aggregation");
+    if (ok)
+        out->h = histogram_fold_finish(&f, average, m->arena);
+    histogram_fold_fini(&f);
+    return ok;
+}
+
+static bool mixed_sum(const struct mixed_window *m, struct mixed_value *out)
+{
+    return m->histograms_n ? mixed_fold(m, false, out) : window_sum(&m->w, &out->v);
+}
+static bool mixed_avg(const struct mixed_window *m, struct mixed_value *out)
+{
+    return m->histograms_n ? mixed_fold(m, true, out) : window_avg(&m->w, &out->v);
+}
+static bool mixed_count(const struct mixed_window *m, struct mixed_value *out)
+{
+    return window_count(&m->w, &out->v);
+}
+static bool mixed_present(const struct mixed_window *m, struct mixed_value *out)
+{
+    return window_present(&m->w, &out->v);
+}
+static bool mixed_at(const struct mixed_window *m, size_t i, struct mixed_value *out)
+{
+    out->v = m->w.v[i];
+    out->h = m->h ? m->h[i] : NULL;
+    return true;
+}
+static bool mixed_last(const struct mixed_window *m, struct mixed_value *out)
+{
+    return mixed_at(m, m->w.n - 1, out);
+}
+static bool mixed_first(const struct mixed_window *m, struct mixed_value *out)
+{
+    return mixed_at(m, 0, out);
+}
+static bool mixed_ts_of_last(const struct mixed_window *m, struct mixed_value *out)
+{
+    return window_ts_of_last(&m->w, &out->v);
+}
+static bool mixed_ts_of_first(const struct mixed_window *m, struct mixed_value *out)
+{
+    return window_ts_of_first(&m->w, &out->v);
+}
+
 #define OVER_TIME(id, fn, bits, text)                                                              \
     {                                                                                              \
         .name = STR_INIT(id), .args = {PROMQL_MATRIX}, .args_n = 1, .returns = PROMQL_VECTOR,      \
         .flags = (bits), .window = (fn), .help = STR_INIT(text)                                    \
     }
 
+/* The same, and another function for windows that are more than floats. */
+#define OVER_ALL(id, fn, bits, text)                                                               \
+    {                                                                                              \
+        .name = STR_INIT(id), .args = {PROMQL_MATRIX}, .args_n = 1, .returns = PROMQL_VECTOR,      \
+        .flags = (bits), .window = window_##fn, .mixed = mixed_##fn, .help = STR_INIT(text)        \
+    }
+
 static const struct function rows[] = {
-    OVER_TIME("sum_over_time", window_sum, 0, "Sum of the values in the window."),
-    OVER_TIME("avg_over_time", window_avg, 0, "Mean of the values in the window."),
+    OVER_ALL("sum_over_time", sum, 0, "Sum of the values in the window."),
+    OVER_ALL("avg_over_time", avg, 0, "Mean of the values in the window."),
     OVER_TIME("min_over_time", window_min, 0, "Smallest value in the window."),
     OVER_TIME("max_over_time", window_max, 0, "Largest value in the window."),
-    OVER_TIME("count_over_time", window_count, 0, "Number of samples in the window."),
-    OVER_TIME("present_over_time", window_present, 0, "1 for every series with a sample."),
-    OVER_TIME("last_over_time", window_last, FN_KEEP_NAME, "Newest value in the window."),
-    OVER_TIME("first_over_time", window_first, FN_KEEP_NAME, "Oldest value in the window."),
+    OVER_ALL("count_over_time", count, 0, "Number of samples in the window."),
+    OVER_ALL("present_over_time", present, 0, "1 for every series with a sample."),
+    OVER_ALL("last_over_time", last, FN_KEEP_NAME, "Newest value in the window."),
+    OVER_ALL("first_over_time", first, FN_KEEP_NAME, "Oldest value in the window."),
     OVER_TIME("stddev_over_time", window_stddev, 0, "Population standard deviation."),
     OVER_TIME("stdvar_over_time", window_stdvar, 0, "Population variance."),
     OVER_TIME("mad_over_time", window_mad, FN_EXPERIMENTAL, "Median absolute deviation."),
-    OVER_TIME("ts_of_first_over_time", window_ts_of_first, FN_EXPERIMENTAL,
-              "Time of the oldest sample in the window."),
-    OVER_TIME("ts_of_last_over_time", window_ts_of_last, FN_EXPERIMENTAL,
-              "Time of the newest sample in the window."),
+    OVER_ALL("ts_of_first_over_time", ts_of_first, FN_EXPERIMENTAL,
+             "Time of the oldest sample in the window."),
+    OVER_ALL("ts_of_last_over_time", ts_of_last, FN_EXPERIMENTAL,
+             "Time of the newest sample in the window."),
     OVER_TIME("ts_of_max_over_time", window_ts_of_max, FN_EXPERIMENTAL,
               "Time of the last sample with the largest value."),
     OVER_TIME("ts_of_min_over_time", window_ts_of_min, FN_EXPERIMENTAL,

@@ -9,20 +9,18 @@
  */
 #include <math.h>
 
-#include "promql/eval_int.h"
+#include "promql/functions/mixed_int.h"
 
-/* By how much the samples stand for more than the span they cover. */
-static double extrapolation(ts_ms first, ts_ms last, size_t n, ts_ms end, int64_t range_ms,
-                            double counter_first, double increase)
+double extrapolation(ts_ms first, ts_ms last, size_t n, ts_ms start, ts_ms end, double zero_share)
 {
-    double to_start = (double)(first - (end - range_ms)) / 1000;
+    double to_start = (double)(first - start) / 1000;
     double to_end = (double)(end - last) / 1000;
     double sampled = (double)(last - first) / 1000, average = sampled / (double)(n - 1);
     double threshold = average * 1.1;
     if (to_start >= threshold)
         to_start = average / 2;
-    if (increase > 0 && counter_first >= 0) {
-        double to_zero = sampled * (counter_first / increase);
+    if (zero_share >= 0) {
+        double to_zero = sampled * zero_share;
         if (to_zero < to_start)
             to_start = to_zero;
     }
@@ -48,8 +46,9 @@ static void extrapolated(const struct range_row *r, bool counter, bool per_secon
                 if (r->v[k] < r->v[k - 1])
                     v += r->v[k - 1];
         }
-        double factor = extrapolation(r->t[lo], r->t[hi - 1], hi - lo, r->end[i], r->range_ms,
-                                      counter ? r->v[lo] : -1, counter ? v : 0);
+        double share = counter && v > 0 && r->v[lo] >= 0 ? r->v[lo] / v : -1;
+        double factor = extrapolation(r->t[lo], r->t[hi - 1], hi - lo, r->end[i] - r->range_ms,
+                                      r->end[i], share);
         if (per_second)
             factor /= (double)r->range_ms / 1000;
         out[i] = v * factor;
@@ -111,33 +110,44 @@ static bool window_changes(const struct window *w, double *out)
 static const struct function rows[] = {
     {.name = STR_INIT("rate"),
      RANGE_ONLY,
-     .flags = FN_COUNTER,
+     .flags = FN_COUNTER | FN_START_TIMES | FN_ANCHORED | FN_SMOOTHED,
      .row = row_rate,
+     .mixed = mixed_rate,
      .help = STR_INIT("Per-second average increase of a counter over the window.")},
     {.name = STR_INIT("increase"),
      RANGE_ONLY,
-     .flags = FN_COUNTER,
+     .flags = FN_COUNTER | FN_START_TIMES | FN_ANCHORED | FN_SMOOTHED,
      .row = row_increase,
+     .mixed = mixed_increase,
      .help = STR_INIT("Increase of a counter over the window.")},
     {.name = STR_INIT("delta"),
      RANGE_ONLY,
+     .flags = FN_ANCHORED | FN_SMOOTHED,
      .row = row_delta,
+     .mixed = mixed_delta,
      .help = STR_INIT("Difference between the last and first value of a gauge in the window.")},
     {.name = STR_INIT("irate"),
      RANGE_ONLY,
+     .flags = FN_START_TIMES,
      .window = window_irate,
+     .mixed = mixed_irate,
      .help = STR_INIT("Per-second increase of a counter between its last two samples.")},
     {.name = STR_INIT("idelta"),
      RANGE_ONLY,
      .window = window_idelta,
+     .mixed = mixed_idelta,
      .help = STR_INIT("Difference between the last two samples of a gauge.")},
     {.name = STR_INIT("resets"),
      RANGE_ONLY,
+     .flags = FN_START_TIMES | FN_ANCHORED,
      .window = window_resets,
+     .mixed = mixed_resets,
      .help = STR_INIT("How often a counter fell in the window.")},
     {.name = STR_INIT("changes"),
      RANGE_ONLY,
+     .flags = FN_ANCHORED,
      .window = window_changes,
+     .mixed = mixed_changes,
      .help = STR_INIT("How often the value changed in the window.")},
 };
 

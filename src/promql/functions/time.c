@@ -93,7 +93,7 @@ static double each_minute(double v, const double *args)
 struct stamper {
     struct eval *ev;
     const struct grid *grid;
-    bool from_samples; /* the values are times already */
+    bool from_samples; /* the values are times already, or start times */
     const struct row_sink *sink;
 };
 
@@ -101,15 +101,15 @@ static bool stamp_put(void *ctx, struct row *r, struct err *err)
 {
     struct stamper *s = ctx;
     for (size_t i = 0; i < s->grid->n && !s->from_samples; i++)
-        if (!is_absent(r->v[i]))
+        if (row_has(r, i))
             r->v[i] = (double)grid_at(s->grid, i) / 1000;
+    r->h = NULL;
     row_drop_name(s->ev, r);
     return s->sink->put(s->sink->ctx, r, err);
 }
 
-/* Of a selector the time of the sample itself; of anything else the time of the evaluation. */
-static bool call_timestamp(struct eval *ev, const struct node *n, const struct grid *g,
-                           const struct row_sink *sink, struct err *err)
+static bool stamp(struct eval *ev, const struct node *n, const struct grid *g, enum lookup what,
+                  const struct row_sink *sink, struct err *err)
 {
     const struct node *arg = node_bare(n->call.args[0]);
     bool selector = arg->kind == NODE_SELECTOR;
@@ -118,12 +118,29 @@ static bool call_timestamp(struct eval *ev, const struct node *n, const struct g
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
     struct stamper s = {ev, g, selector, merge ? &merged : sink};
-    struct row_sink stamp = {stamp_put, &s};
-    bool ok = (selector ? eval_selector(ev, arg, g, true, &stamp, err)
-                        : eval_rows(ev, arg, g, &stamp, err)) &&
+    struct row_sink each = {stamp_put, &s};
+    bool ok = (selector ? eval_selector(ev, arg, g, what, &each, err)
+                        : eval_rows(ev, arg, g, &each, err)) &&
               (!merge || merger_flush(&m, sink, err));
     merger_fini(&m);
     return ok;
+}
+
+/* Of a selector the time of the sample itself; of anything else the time of the evaluation. */
+static bool call_timestamp(struct eval *ev, const struct node *n, const struct grid *g,
+                           const struct row_sink *sink, struct err *err)
+{
+    return stamp(ev, n, g, LOOKUP_TIME, sink, err);
+}
+
+/* Nothing but a selector has start times, and they are there only when asked for. */
+static bool call_start_timestamp(struct eval *ev, const struct node *n, const struct grid *g,
+                                 const struct row_sink *sink, struct err *err)
+{
+    if (node_bare(n->call.args[0])->kind != NODE_SELECTOR ||
+        !(ev->q->features & PROMQL_START_TIMESTAMPS))
+        return true;
+    return stamp(ev, n, g, LOOKUP_START, sink, err);
 }
 
 #define DATE(fn, text)                                                                             \
@@ -154,6 +171,7 @@ static const struct function rows[] = {
      .args_n = 1,
      .returns = PROMQL_VECTOR,
      .flags = FN_EXPERIMENTAL | FN_STEP_DEPENDENT,
+     .call = call_start_timestamp,
      .help = STR_INIT("Time since when each counter counts.")},
 };
 
