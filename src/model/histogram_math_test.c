@@ -28,8 +28,8 @@ static const char *const texts[] = {
     "{{schema:1 count:3 sum:2.5 buckets:[1 2]}}",
     "{{schema:-4 count:1 sum:-2 z_bucket:1 z_bucket_w:0.5}}",
     "{{schema:-53 count:3 sum:2 custom_values:[1 2.5] offset:1 buckets:[1 2]}}",
-    "{{schema:8 count:6 sum:1 counter_reset_hint:gauge offset:-7 buckets:[1 0 2] n_offset:3 "
-    "n_buckets:[3]}}",
+    ("{{schema:8 count:6 sum:1 counter_reset_hint:gauge offset:-7 buckets:[1 0 2] n_offset:3 "
+     "n_buckets:[3]}}"),
 };
 
 static void test_text(void **state)

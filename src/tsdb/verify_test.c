@@ -191,11 +191,11 @@ static void test_missing_files(void **state)
     s.db = NULL;
     sim_files(s.sim, &a, &paths, &n);
     for (size_t i = 0; i < n; i++) {
-        struct sim *copy = sim_clone(s.sim);
-        struct env env = sim_env(copy);
         struct told t;
         if (!str_ends(paths[i], STR(".part")))
             continue;
+        struct sim *copy = sim_clone(s.sim);
+        struct env env = sim_env(copy);
         assert_true(env.disk->ops->unlink(env.disk, paths[i], &err));
         verify(copy, &t);
         assert_int_equal(t.n, 1);
