@@ -346,7 +346,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     while (getchar() != EOF)
         ;
-    http_server_stop(server, 5000, on_stopped, &loops_n);
+    http_server_stop(server, 30000, on_stopped, &loops_n);
     for (size_t i = 0; i < loops_n; i++)
         pthread_join(threads[i], NULL);
     pool_free(pool);
