@@ -133,14 +133,24 @@ static bool type_fits(const struct metric *m)
     }
 }
 
+static str suffix_of(enum metric_type t)
+{
+    return t == METRIC_COUNTER ? STR("_total") : t == METRIC_INFO ? STR("_info") : STR("");
+}
+
 static void write_head(struct dump *d, const struct metric *m)
 {
     if (!m->meta || (d->family.p && str_eq(strbuf_str(&d->family), m->family)))
         return;
+    enum metric_type type = type_fits(m) ? m->meta->type : METRIC_UNKNOWN;
+    str suffix = suffix_of(type), name = m->family;
+    if (!str_ends(name, suffix)) /* the writer knows such a family by its samples' name */
+        name = arena_printf(&d->arena, "%.*s%.*s", STR_ARG(name), STR_ARG(suffix));
     strbuf_clear(&d->family);
     strbuf_add(&d->family, m->family);
-    emit_family(&d->writer.emit, m->family, type_fits(m) ? m->meta->type : METRIC_UNKNOWN,
-                m->meta->help);
+    emit_family(&d->writer.emit, name, type, m->meta->help);
+    if (m->meta->unit.n && metric_name_is_legacy(m->family) && str_ends(m->family, m->meta->unit))
+        strbuf_addf(&d->out, "# UNIT %.*s %.*s\n", STR_ARG(m->family), STR_ARG(m->meta->unit));
 }
 
 static bool write_series(struct dump *d, const struct metric *m, struct labels ls,

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Chunks of Prometheus' blocks: what a few hours of one series come to, as its storage compresses
+ * them (tsdb/docs/format/chunks.md, tsdb/chunkenc). Any thread; no state.
+ */
+#ifndef FORMAT_PROM_CHUNK_H
+#define FORMAT_PROM_CHUNK_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum prom_chunk_encoding {
+    PROM_CHUNK_XOR = 1,
+    PROM_CHUNK_HISTOGRAM = 2,
+    PROM_CHUNK_FLOAT_HISTOGRAM = 3,
+};
+
+/* "XOR", "histogram", ...; empty: unknown. */
+str prom_chunk_encoding_name(uint8_t encoding);
+
+/* A decoded XOR chunk; arrays in the arena. Times are as they come, rising in a whole chunk. */
+struct prom_floats {
+    ts_ms *t;
+    double *v;
+    size_t n;
+};
+
+/* Decodes the data of an XOR chunk. ERR_CORRUPT: it is none. */
+bool prom_chunk_floats(bytes data, struct arena *a, struct prom_floats *out, struct err *err);
+
+/*
+ * The chunk that begins at `b`, as it lies in a chunk file: its encoding and data, checksum
+ * checked. ERR_CORRUPT when it is damaged. When `b` may end too early, ask prom_chunk_size first.
+ */
+struct prom_chunk {
+    uint8_t encoding;
+    bytes data;
+};
+bool prom_chunk_read(bytes b, struct prom_chunk *out, struct err *err);
+/* Bytes of the chunk that begins at `b`, with its length and checksum; 0: `b` does not say (at
+ * least PROM_CHUNK_HEAD_BYTES do). */
+enum { PROM_CHUNK_HEAD_BYTES = 6, PROM_CHUNK_BYTES_MAX = 64 << 20 };
+uint64_t prom_chunk_size(bytes b);
+
+/* The first bytes of a chunk file. */
+enum { PROM_CHUNK_FILE_HEAD_BYTES = 8 };
+bool prom_chunk_file_check(bytes head, struct err *err);
+
+#endif
