@@ -405,7 +405,7 @@ bool import_prometheus(struct importer *i, const char *path, struct err *err)
     struct disk *d = disk_system_open(real.p, err);
     if (!d)
         return false;
-    bool ok = find_blocks(d, &a, &found, err) && check_wal(i, d, &a, err);
+    bool ok = check_wal(i, d, &a, err) && find_blocks(d, &a, &found, err);
     for (size_t k = 0; ok && k < found.n; k++)
         ok = import_block(i, d, &found.at[k], k, found.n, left_out, err);
     vec_fini(&found);

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/strbuf.h"
 
 enum prom_chunk_encoding {
     PROM_CHUNK_XOR = 1,
@@ -27,6 +28,9 @@ struct prom_floats {
 
 /* Decodes the data of an XOR chunk. ERR_CORRUPT: it is none. */
 bool prom_chunk_floats(bytes data, struct arena *a, struct prom_floats *out, struct err *err);
+/* Appends the data of an XOR chunk; 1 <= n <= PROM_CHUNK_SAMPLES_MAX. */
+enum { PROM_CHUNK_SAMPLES_MAX = UINT16_MAX };
+void prom_chunk_put_floats(const ts_ms *t, const double *v, size_t n, struct strbuf *out);
 
 /*
  * The chunk that begins at `b`, as it lies in a chunk file: its encoding and data, checksum
