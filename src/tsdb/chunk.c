@@ -164,6 +164,7 @@ struct place {
     ts_ms t;
     double v;
     int64_t delta;
+    int64_t m; /* mantissa of v; carried on, so that no division waits for the one before */
     unsigned scale;
 };
 
@@ -185,25 +186,21 @@ static inline void get_time(struct place *x, unsigned code)
     x->t = t;
 }
 
-static inline void get_value(struct place *x, unsigned code)
+/* What is no difference of mantissas. */
+static inline void get_other_value(struct place *x, unsigned code)
 {
-    int64_t m;
-    if (code == VALUE_SAME)
-        return;
-    if (code <= VALUE_DELTA_MAX) {
-        m = mantissa_near(x->v, x->scale) + get_signed(x->p, x->end, code);
-        x->v = of_mantissa(m, x->scale);
-        x->p += code;
-    } else if (code == VALUE_BITS) {
+    if (code == VALUE_BITS) {
         memcpy(&x->v, x->p, sizeof x->v);
         x->p += sizeof x->v;
+        x->m = mantissa_near(x->v, x->scale);
     } else if (code == VALUE_STALE) {
         x->v = stale_nan();
+        x->m = 0;
     } else {
         x->scale = *x->p;
-        memcpy(&m, x->p + 1, sizeof m);
-        x->v = of_mantissa(m, x->scale);
-        x->p += 1 + sizeof m;
+        memcpy(&x->m, x->p + 1, sizeof x->m);
+        x->v = of_mantissa(x->m, x->scale);
+        x->p += 1 + sizeof x->m;
     }
 }
 
@@ -211,9 +208,18 @@ void chunk_read(const struct chunk *c, size_t len, size_t n, ts_ms *t, double *v
 {
     struct place x = {.p = c->data, .end = c->data + len, .t = c->min_t};
     for (size_t i = 0; i < n; i++) {
-        unsigned code = *x.p++;
-        get_time(&x, code & 7);
-        get_value(&x, code >> 3);
+        unsigned code = *x.p++, value = code >> 3;
+        if ((code & 7) == TIME_REGULAR)
+            x.t += x.delta;
+        else
+            get_time(&x, code & 7);
+        if (value > VALUE_DELTA_MAX) {
+            get_other_value(&x, value);
+        } else if (value != VALUE_SAME) {
+            x.m += get_signed(x.p, x.end, value);
+            x.v = (double)x.m / pow10_table[x.scale];
+            x.p += value;
+        }
         t[i] = x.t;
         v[i] = x.v;
     }
