@@ -125,6 +125,19 @@ static bool same_kind(const struct tier_row *r, const struct histogram *h)
 
 /* ---- building ---- */
 
+struct tier_row *tier_rows_room(struct tier_rows *out, size_t n)
+{
+    if (out->cap - out->n < n) {
+        struct tier_row *at = out->at;
+        out->cap = out->cap * 2 > out->n + n ? out->cap * 2 : out->n + n + 16;
+        out->at = arena_alloc(out->arena, out->cap * sizeof *out->at);
+        if (out->n)
+            memcpy(out->at, at, out->n * sizeof *at);
+    }
+    memset(out->at + out->n, 0, n * sizeof *out->at);
+    return out->at + out->n;
+}
+
 /* The last row of `out` while it may still grow. */
 struct building {
     struct tier_rows *out;
@@ -136,15 +149,8 @@ struct building {
 
 static void push(struct building *b, const struct tier_row *r)
 {
-    struct tier_rows *out = b->out;
-    if (out->n == out->cap) {
-        struct tier_row *at = out->at;
-        out->cap = out->cap ? out->cap * 2 : 32;
-        out->at = arena_alloc(out->arena, out->cap * sizeof *out->at);
-        if (out->n)
-            memcpy(out->at, at, out->n * sizeof *at);
-    }
-    out->at[out->n++] = *r;
+    *tier_rows_room(b->out, 1) = *r;
+    b->out->n++;
 }
 
 static void close_row(struct building *b)
@@ -300,25 +306,64 @@ static void interleave_hist(struct building *b, const struct tier_row *r)
     b->now.r.count += r->count;
 }
 
-static void merge_row(struct building *b, const struct tier_row *r)
+/* A marker at `end`, which later rows may still take back: the row stays open. */
+static void mark_end(struct building *b, ts_ms end)
 {
-    const struct histogram *kind = r->hist ? r->hist->first : NULL;
-    bool among =
-        b->open && r->count > 0 && r->first_t <= b->now.r.last_t && same_kind(&b->now.r, kind);
-    if (among && r->hist)
-        interleave_hist(b, r);
-    else if (among)
-        interleave(b, r);
-    if (!among)
-        put_row(b, r);
-    else if (r->stale && r->end >= b->now.r.last_t)
-        put_stale(b, r->end);
+    if (!b->open || end > window_end(b->now.r.last_t, b->step_ms)) {
+        put_stale(b, end);
+        return;
+    }
+    b->now.r.end = end;
+    b->now.r.stale = true;
 }
 
-/* A marker among the samples of another row is one that later samples took back. */
-static bool marks_end(const struct tier_row *r, const struct tier_row *other, size_t other_n)
+/* What begins behind the samples of another kind; what lies among them is not told. */
+static void clip_row(struct tier_row *r, ts_ms behind)
 {
-    return !(r->stale && other_n > 0 && other->first_t <= r->end && other->last_t > r->end);
+    if (r->last_t <= behind)
+        r->count = 0;
+    else if (r->first_t <= behind)
+        r->first_t = behind + 1;
+}
+
+static void merge_samples(struct building *b, struct tier_row r)
+{
+    const struct tier_row *last = newest(b);
+    const struct histogram *kind = r.hist ? r.hist->first : NULL;
+    bool among = b->open && r.first_t <= b->now.r.last_t && same_kind(&b->now.r, kind);
+    r.stale = false;
+    if (among && r.hist) {
+        interleave_hist(b, &r);
+    } else if (among) {
+        interleave(b, &r);
+    } else {
+        if (last)
+            clip_row(&r, last->last_t);
+        if (b->open && b->now.r.stale)
+            close_row(b);
+        put_row(b, &r);
+    }
+}
+
+static void merge_row(struct building *b, const struct tier_row *r)
+{
+    struct tier_row *now = &b->now.r;
+    ts_ms marker = 0;
+    bool marked = r->count > 0 && b->open && now->stale && r->first_t <= now->end;
+    if (marked) { /* it goes behind these samples, or they took it back */
+        marker = now->end;
+        marked = r->last_t <= marker;
+        now->stale = false;
+        now->end = window_end(now->last_t, b->step_ms);
+    }
+    if (r->count > 0)
+        merge_samples(b, *r);
+    const struct tier_row *last = newest(b);
+    if (marked)
+        mark_end(b, marker);
+    if (r->stale && !(last && last->count > 0 && r->end <= last->last_t) &&
+        !(marked && marker < r->end))
+        mark_end(b, r->end);
 }
 
 void tier_merge(struct tier_rows *out, int64_t step_ms, const struct tier_row *a, size_t a_n,
@@ -327,15 +372,11 @@ void tier_merge(struct tier_rows *out, int64_t step_ms, const struct tier_row *a
     struct building to = {.out = out, .step_ms = step_ms, .from = out->n};
     while (a_n + b_n > 0) {
         bool from_a = b_n == 0 || (a_n > 0 && !before(b, a));
-        struct tier_row r = from_a ? *a : *b;
+        merge_row(&to, from_a ? a : b);
         if (from_a)
             a++, a_n--;
         else
             b++, b_n--;
-        if (!marks_end(&r, from_a ? b : a, from_a ? b_n : a_n))
-            r.stale = false;
-        if (r.count > 0 || r.stale)
-            merge_row(&to, &r);
     }
     close_row(&to);
 }

@@ -47,6 +47,9 @@ struct tier_rows {
     size_t n, cap;
 };
 
+/* Zeroed room for n more rows behind the last, which are then counted with `out->n +=`. */
+struct tier_row *tier_rows_room(struct tier_rows *out, size_t n);
+
 /* Start of the window (k * step, (k + 1) * step] that holds t. */
 ts_ms tier_window_start(ts_ms t, int64_t step_ms);
 
@@ -57,7 +60,9 @@ void tier_of_rows(struct tier_rows *out, int64_t step_ms, const struct tier_row 
 /*
  * Appends the rows of two lists of one step: samples that came late became rows of their own. Rows
  * that share a window become one, of which everything but `lost` is exact when the samples
- * interleave, and all of it when they do not.
+ * interleave, and all of it when they do not. Markers that the other list has samples around are
+ * gone. Rows of two kinds do not interleave: what the later has among the samples of the earlier is
+ * left out.
  */
 void tier_merge(struct tier_rows *out, int64_t step_ms, const struct tier_row *a, size_t a_n,
                 const struct tier_row *b, size_t b_n);

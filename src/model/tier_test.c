@@ -272,6 +272,35 @@ static void test_merge(void **s)
     }
 }
 
+/* Anything goes in, rows in order come out, and no number is lost. */
+static void test_merge_with_markers(void **s)
+{
+    static struct series x[2];
+    for (int round = 0; round < 300; round++) {
+        struct arena a ARENA_CLEANUP;
+        arena_init(&a, 0);
+        struct tier_rows rows[2] = {{&a}, {&a}}, merged = {&a};
+        uint64_t count = 0, want = 0;
+        for (int i = 0; i < 2; i++) {
+            generate(&x[i], round % 3 ? COUNTER : ALL_KINDS, &a);
+            struct columns c = columns_of(&x[i]);
+            tier_of_samples(&rows[i], STEP, &c);
+            for (size_t k = 0; k < rows[i].n; k++)
+                want += rows[i].at[k].count;
+        }
+        tier_merge(&merged, STEP, rows[0].at, rows[0].n, rows[1].at, rows[1].n);
+        for (size_t i = 0; i < merged.n; i++) {
+            const struct tier_row *r = &merged.at[i];
+            assert_true(i == 0 || r[-1].end <= r->start);
+            assert_true(r->start < r->first_t && r->first_t <= r->last_t && r->last_t <= r->end);
+            assert_true(r->count > 0 || r->stale);
+            count += r->count;
+        }
+        assert_true(count <= want);
+        assert_true(round % 3 == 0 || count + 20 >= want); /* but for markers at a sample's time */
+    }
+}
+
 static void test_extreme_times(void **s)
 {
     static const ts_ms t[] = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX};
@@ -298,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_markers),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_extreme_times),
+        cmocka_unit_test(test_merge_with_markers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
