@@ -164,10 +164,28 @@ static bool check_arg(struct checker *c, const struct node *call, struct node *a
     return false;
 }
 
+/* The second argument of info() holds matchers only, and any. */
+static bool check_info(struct checker *c, struct node *n)
+{
+    struct node *labels = n->call.args[1];
+    if (labels->type != PROMQL_VECTOR)
+        return err_at(c->err, ERR_INVALID, at(c, n->start),
+                      "expected type instant vector in call to function \"info\", got %s",
+                      type_described(labels->type));
+    if (labels->kind != NODE_SELECTOR)
+        return err_at(c->err, ERR_INVALID, at(c, labels->start), "expected label selectors only");
+    if (labels->selector.name.n)
+        return err_at(c->err, ERR_INVALID, at(c, labels->start),
+                      "expected label selectors only, got vector selector instead");
+    return check_arg(c, n, n->call.args[0], 0);
+}
+
 static bool check_call(struct checker *c, struct node *n)
 {
     if (!check_arg_count(c, n))
         return false;
+    if (str_eqz(n->call.fn->name, "info") && n->call.args_n > 1)
+        return check_info(c, n);
     for (size_t i = 0; i < n->call.args_n; i++)
         if (!check_arg(c, n, n->call.args[i], i))
             return false;
@@ -250,6 +268,8 @@ static bool mark(struct node *n);
 static bool mark_call(struct node *n)
 {
     bool same = !(n->call.fn->flags & FN_STEP_DEPENDENT);
+    if (str_eqz(n->call.fn->name, "info")) /* its matchers are no selector */
+        return mark(n->call.args[0]);
     for (size_t i = 0; i < n->call.args_n; i++)
         same = mark(n->call.args[i]) && same;
     return same;

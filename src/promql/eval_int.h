@@ -125,8 +125,8 @@ bool eval_when(struct eval *ev, const struct when *w, const struct grid *g, ts_m
 /* ---- select.c ---- */
 
 /* The sample of every series at every step, within the lookback, or its time or start time in
- * seconds. */
-enum lookup { LOOKUP_VALUE, LOOKUP_TIME, LOOKUP_START };
+ * seconds; LOOKUP_INFO is the time too, and refuses histograms. */
+enum lookup { LOOKUP_VALUE, LOOKUP_TIME, LOOKUP_START, LOOKUP_INFO };
 bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, enum lookup what,
                    const struct row_sink *sink, struct err *err);
 
@@ -169,6 +169,9 @@ struct labels labels_nameless(struct arena *a, struct labels ls);
 void row_drop_name(struct eval *ev, struct row *r);
 /* True unless it is certain that rows of this node stay distinct without their names. */
 bool node_names_vary(const struct eval *ev, const struct node *n);
+
+/* {a="b", c="d"}: how upstream's errors write label sets. */
+void label_set_format(struct labels ls, struct strbuf *out);
 
 /* A table of label sets: index of an equal one, or a new one. */
 struct label_table {

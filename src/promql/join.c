@@ -69,27 +69,13 @@ static void order_side(struct join *j, struct side *s)
         s->order[s->start[s->group[i] + 1]++] = (uint32_t)i;
 }
 
-/* {a="b", c="d"}: how upstream's errors write label sets. */
-static void add_label_set(struct labels ls, struct strbuf *out)
-{
-    strbuf_addc(out, '{');
-    for (size_t i = 0; i < ls.n; i++) {
-        if (i)
-            strbuf_addz(out, ", ");
-        label_name_format(ls.at[i].name, out);
-        strbuf_addc(out, '=');
-        string_quote(ls.at[i].value, out);
-    }
-    strbuf_addc(out, '}');
-}
-
 static bool duplicate_error(struct join *j, size_t group, const struct row *a, const struct row *b,
                             struct err *err)
 {
     STRBUF_CLEANUP struct strbuf g = {0}, x = {0}, y = {0};
-    add_label_set(j->groups.at[group], &g);
-    add_label_set(a->labels, &x);
-    add_label_set(b->labels, &y);
+    label_set_format(j->groups.at[group], &g);
+    label_set_format(a->labels, &x);
+    label_set_format(b->labels, &y);
     bool swap = str_cmp(strbuf_str(&x), strbuf_str(&y)) > 0;
     return err_set(err, ERR_EXEC,
                    "found duplicate series for the match group %s on the %s hand-side of the "

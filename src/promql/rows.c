@@ -120,6 +120,19 @@ struct labels labels_without(struct arena *a, struct labels ls, const struct nam
     return (struct labels){at, n};
 }
 
+void label_set_format(struct labels ls, struct strbuf *out)
+{
+    strbuf_addc(out, '{');
+    for (size_t i = 0; i < ls.n; i++) {
+        if (i)
+            strbuf_addz(out, ", ");
+        label_name_format(ls.at[i].name, out);
+        strbuf_addc(out, '=');
+        string_quote(ls.at[i].value, out);
+    }
+    strbuf_addc(out, '}');
+}
+
 /* ---- tables ---- */
 
 /* Grows an open-addressing table of 1 + index; returns the slot for `hash`, or of an equal entry.

@@ -86,7 +86,7 @@ static const struct {
     {"fill-modifier", 46},
     {"functions", 431},
     {"histograms", 185},
-    {"info", 0},
+    {"info", 53},
     {"limit", 37},
     {"literals", 25},
     {"name_label_dropping", 30},

@@ -110,7 +110,7 @@ static bool look_up_mixed(struct eval *ev, const struct columns *c, const ts_ms 
         bool histogram = c->h && c->h[k - 1];
         if (!histogram && is_stale_nan(c->v[k - 1]))
             continue;
-        if (what == LOOKUP_TIME)
+        if (what == LOOKUP_TIME || what == LOOKUP_INFO)
             r->v[i] = (double)c->t[k - 1] / 1000;
         else if (what == LOOKUP_START)
             r->v[i] = c->start ? (double)c->start[k - 1] / 1000 : 0;
@@ -199,6 +199,13 @@ static bool look_up_smoothed(struct instant *in, struct columns c, struct row *r
     return true;
 }
 
+static bool refuse_histograms(struct labels ls, struct err *err)
+{
+    STRBUF_CLEANUP struct strbuf b = {0};
+    label_set_format(ls, &b);
+    return err_set(err, ERR_EXEC, "this should be an info metric, with float samples: %s", b.p);
+}
+
 /* Fills the row of one series; `*any`: it has a value at some step. */
 static bool look_up_series(struct instant *in, const struct columns *c, struct row *r, bool *any,
                            struct err *err)
@@ -209,6 +216,8 @@ static bool look_up_series(struct instant *in, const struct columns *c, struct r
         *any = look_up(in->ev, c, in->at, in->n, in->v);
         return true;
     }
+    if (c->h && in->what == LOOKUP_INFO)
+        return refuse_histograms(r->labels, err);
     if (c->h && !in->h && !(in->h = eval_histograms_new(in->ev, in->n, err)))
         return false;
     r->h = c->h && in->what == LOOKUP_VALUE ? in->h : NULL;

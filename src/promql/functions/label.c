@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Functions that change labels and leave values alone. */
 #include "codec/regex.h"
-#include "promql/eval_int.h"
+#include "promql/functions/mixed_int.h"
 
 static str string_arg(const struct node *n, size_t i)
 {
@@ -132,7 +132,8 @@ static const struct function rows[] = {
      .args_n = 2,
      .variadic = 1,
      .returns = PROMQL_VECTOR,
-     .flags = FN_EXPERIMENTAL,
+     .flags = FN_EXPERIMENTAL | FN_STEP_DEPENDENT,
+     .call = call_info,
      .help = STR_INIT("Adds the labels of info metrics.")},
 };
 

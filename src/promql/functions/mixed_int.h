@@ -31,4 +31,9 @@ enum rate_kind { RATE_DELTA, RATE_INCREASE, RATE_PER_SECOND };
 
 bool extended_rate(const struct mixed_window *m, enum rate_kind kind, struct mixed_value *out);
 
+/* ---- info.c ---- */
+
+bool call_info(struct eval *ev, const struct node *n, const struct grid *g,
+               const struct row_sink *sink, struct err *err);
+
 #endif
