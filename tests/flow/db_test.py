@@ -325,4 +325,43 @@ def damage_is_located():
         assert "holds no storage" in db("ls", d("empty"), code=1).stderr
 
 
+@test
+def series_and_bytes_are_reported():
+    with Directory() as d:
+        db("import", "--from=openmetrics", d("a"), "-", stdin=exposition())
+        out = db("stat", d("a")).stdout
+        rows = {tuple(line.split(None, 1)) for line in out.split("\n") if line}
+        for row in (("6", "series"), ("4", "label names"), ("9", "label pairs"),
+                    ("2,409", "samples"), ("3", "http_requests_total"), ("1,200", "load"),
+                    ("4", 'instance="a"')):
+            assert row[0] in [r[0] for r in rows if len(r) > 1 and r[1] == row[1]], (row, out)
+        assert "Churn by label pair" in out and "all of the parts" in out
+        some = db("stat", d("a"), "--match", '{code="200"}', "--limit", "1").stdout
+        assert "400  samples" in some and "load" not in some, some
+        assert "--limit" in db("stat", d("a"), "--limit=x", code=1).stderr
+
+
+@test
+def copies_are_restored():
+    with Directory() as d:
+        db("import", "--from=openmetrics", d("a"), "-", stdin=exposition())
+        want = db("dump", d("a")).stdout
+        assert "2,409 samples in 1 parts" in db("restore", d("a"), d("b")).stdout
+        assert db("dump", d("b")).stdout == want
+        assert "not empty" in db("restore", d("a"), d("b"), code=1).stderr
+        # One that was interrupted is begun anew.
+        os.makedirs(d("c", "metrics.restoring", "parts"))
+        with open(d("c", "metrics.restoring", "parts", "x"), "wb"):
+            pass
+        db("restore", d("a"), d("c"))
+        assert os.listdir(d("c")) == ["metrics"] and db("dump", d("c")).stdout == want
+        part = glob.glob(d("a", "metrics", "parts", "*.part"))[0]
+        os.truncate(part, os.path.getsize(part) - 1)
+        done = db("restore", d("a"), d("d"), code=1)
+        assert "nothing was restored" in done.stderr and not os.listdir(d("d")), done
+        with Server("--no-watch.host", "--storage.tsdb.retention.time=100y",
+                    directory=d("c")) as s:
+            assert s.query("odd", time=BASE_S + 480)[0][1] == 3
+
+
 main()
