@@ -222,6 +222,13 @@ void conf_free(struct prom_config *c);
 
 /* ---- nunchi.yml ---- */
 
+enum { CONF_TIERS_MAX = 4 };
+
+/* Rows of one step are kept so long after samples of their time. */
+struct conf_tier {
+    int64_t step_ms, keep_ms;
+};
+
 enum conf_durability { CONF_DURABLE, CONF_FAST };
 
 struct nunchi_config {
@@ -231,9 +238,11 @@ struct nunchi_config {
     str listen; /* "127.0.0.1:9090" */
     struct {
         str path;
-        int64_t retention_ms;
-        int durability;        /* enum conf_durability */
-        uint64_t memory_bytes; /* 0: chosen by the machine's memory */
+        int64_t retention_ms;              /* of samples; 0: for ever */
+        str tiers_text;                    /* as written */
+        CONF_LIST(struct conf_tier) tiers; /* finest first; each is kept longer than those before */
+        int durability;                    /* enum conf_durability */
+        uint64_t memory_bytes;             /* 0: chosen by the machine's memory */
     } storage;
     struct {
         int64_t query_timeout_ms, query_samples, query_concurrency, query_lookback_ms;

@@ -273,6 +273,62 @@ static void test_nunchi(void **state)
     conf_diags_free(d);
 }
 
+static const struct {
+    const char *text, *error; /* of nunchi.yml; NULL: accepted */
+    uint32_t line, col;       /* of the error */
+} tier_cases[] = {
+    {"storage: {tiers: ''}\n", NULL, 0, 0},
+    {"storage:\n  tiers:\n", NULL, 0, 0},
+    {"storage:\n  tiers: raw 15d, 5m 90d, 1h 2y\n", NULL, 0, 0},
+    {"storage:\n  tiers: 5m  90d,1h 2y\n", NULL, 0, 0},
+    {"storage:\n  retention: 15d\n  tiers: raw 15d, 5m 90d\n", NULL, 0, 0},
+    {"storage:\n  tiers: raw 20d\n", NULL, 0, 0},
+    {"storage:\n  tiers: raw 15d, 5m\n", "not a step and how long", 3, 0},
+    {"storage:\n  tiers: 5x 90d\n", "not a valid duration", 2, 10},
+    {"storage:\n  tiers: raw 15d, 5m 90\n", "not a valid duration", 2, 22},
+    {"storage:\n  tiers: raw 15d, 5m 0\n", "a duration of zero", 2, 22},
+    {"storage:\n  tiers: raw 15d, 5m 10d\n", "not kept for longer", 2, 22},
+    {"storage:\n  tiers: raw 15d, 5m 90d, 1h 90d\n", "not kept for longer", 2, 30},
+    {"storage:\n  tiers: 5m 90d, 7m 2y\n", "a multiple of the one before", 2, 18},
+    {"storage:\n  tiers: 5m 90d, 5m 2y\n", "a multiple of the one before", 2, 18},
+    {"storage:\n  tiers: 7m 90d\n", "divides a day", 2, 10},
+    {"storage:\n  tiers: 1w 90d\n", "from 1s to 1d", 2, 10},
+    {"storage:\n  tiers: 500ms 90d\n", "from 1s to 1d", 2, 10},
+    {"storage:\n  tiers: 5m 90d, raw 15d\n", "raw stands first", 2, 18},
+    {"storage:\n  tiers: 1m 20d, 5m 30d, 1h 1y, 6h 2y, 1d 3y\n", "too many tiers", 2, 40},
+    {"storage:\n  retention: 10d\n  tiers: raw 15d, 5m 90d\n", "different things", 3, 10},
+    {"storage:\n  retention: 0\n  tiers: 5m 90d\n", "dropped one day", 3, 10},
+};
+
+static void test_tiers(void **state)
+{
+    for (size_t i = 0; i < TESTS_N(tier_cases); i++) {
+        struct conf_diags *d = conf_diags_new();
+        struct err e;
+        struct nunchi_config *n =
+            conf_load_nunchi(&(struct conf_input){.text = str_from_z(tier_cases[i].text)}, d);
+        bool failed = conf_diags_first_error(d, &e);
+        if (failed != (tier_cases[i].error != NULL) ||
+            (failed && !strstr(e.msg, tier_cases[i].error)))
+            fail_msg("case %zu: %s", i, failed ? e.msg : "accepted");
+        if (failed && tier_cases[i].col) {
+            assert_int_equal(e.pos.line, tier_cases[i].line);
+            assert_int_equal(e.pos.col, tier_cases[i].col);
+        }
+        conf_nunchi_free(n);
+        conf_diags_free(d);
+    }
+    struct conf_diags *d = conf_diags_new();
+    struct nunchi_config *n =
+        conf_load_nunchi(&(struct conf_input){.text = str_from_z(tier_cases[2].text)}, d);
+    assert_int_equal(n->storage.retention_ms, 15LL * 86400000);
+    assert_int_equal(n->storage.tiers.n, 2);
+    assert_int_equal(n->storage.tiers.at[0].step_ms, 300000);
+    assert_int_equal(n->storage.tiers.at[1].keep_ms, 2LL * 365 * 86400000);
+    conf_nunchi_free(n);
+    conf_diags_free(d);
+}
+
 /* ---- web.yml ---- */
 
 #define WEB_TLS "tls_server_config: {cert_file: c.pem, key_file: k.pem"
@@ -497,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_not_built),
         cmocka_unit_test(test_error_limit),
         cmocka_unit_test(test_nunchi),
+        cmocka_unit_test(test_tiers),
         cmocka_unit_test(test_web),
         cmocka_unit_test(test_web_values),
         cmocka_unit_test(test_reference_is_current),

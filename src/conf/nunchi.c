@@ -11,6 +11,12 @@ static const struct conf_row storage_rows[] = {
     {"path", CONF_FILE, AT(path), .help = "Folder of the data; `data` unless written."},
     {"retention", CONF_DURATION, AT(retention_ms), "15d",
      .help = "Age at which samples are dropped."},
+    {"tiers", CONF_STR, AT(tiers_text), .status = CONF_LATER,
+     .help = "What is kept of samples that are dropped, like `raw 15d, 5m 90d, 1h 2y`: for each 5 "
+             "minutes one row of count, sum, smallest, largest, first and last value and increase, "
+             "until it is 90 days old, then one for each hour until it is 2 years old. `raw` may "
+             "be left to `retention`. A step divides a day and is a multiple of the one before; at "
+             "most 4."},
     {"durability", CONF_ENUM, AT(durability), "durable", .names = durabilities,
      .help = "`durable`: acknowledged means on disk. `fast`: at most one second may be lost when "
              "the power fails."},
@@ -23,6 +29,7 @@ static const struct conf_schema storage_schema = {
     .name = "storage",
     .size = sizeof(nunchi),
     .rows = storage_rows,
+    .check = conf_storage_check,
     .pos_at = CONF_NOWHERE,
     .help = "Where and how data is kept.",
 };

@@ -199,6 +199,9 @@ extern const char *const conf_protocol_names[], *const conf_name_scheme_names[],
                                                         *const conf_url_scheme_names[],
                                                             *const conf_tls_version_names[];
 
+/* tiers.c: `storage` of nunchi.yml, whose tiers it parses. */
+void conf_storage_check(struct conf_reader *r, const struct yaml_node *map, void *obj);
+
 bool conf_header_reserved(str name);
 /* What Validate of upstream's relabel.Config refuses. `legacy`: names must be identifiers. */
 bool conf_relabels_check(struct conf_reader *r, const conf_relabels *list, bool legacy);
