@@ -13,6 +13,7 @@ static const struct {
     {STR_INIT("promql-extended-range-selectors"), PROMQL_EXTENDED_RANGE_SELECTORS},
     {STR_INIT("promql-binop-fill-modifiers"), PROMQL_BINOP_FILL_MODIFIERS},
     {STR_INIT("promql-delayed-name-removal"), PROMQL_DELAYED_NAME_REMOVAL},
+    {STR_INIT("use-start-timestamps"), PROMQL_START_TIMESTAMPS},
     {STR_INIT("promql-per-step-stats"), 0},
     {STR_INIT("auto-reload-config"), 0},
     {STR_INIT("concurrent-rule-eval"), 0},
@@ -33,7 +34,6 @@ static const struct {
     {STR_INIT("st-storage"), 0},
     {STR_INIT("st-synthesis"), 0},
     {STR_INIT("type-and-unit-labels"), 0},
-    {STR_INIT("use-start-timestamps"), 0},
     {STR_INIT("use-uncached-io"), 0},
     {STR_INIT("xor2-encoding"), 0},
 };
@@ -67,10 +67,6 @@ static bool enable(str name, struct server_settings *out, struct err *err)
         i++;
     if (i == FEATURES_N)
         return unknown(name, err);
-    if (features[i].promql == PROMQL_EXTENDED_RANGE_SELECTORS) {
-        err_set(err, ERR_INVALID, "%.*s is not supported yet", STR_ARG(name));
-        return err_hint(err, "leave it out: queries with anchored or smoothed would be refused");
-    }
     out->promql_features |= features[i].promql;
     if (!features[i].promql)
         add_unbuilt(features[i].name, out);
@@ -80,6 +76,7 @@ static bool enable(str name, struct server_settings *out, struct err *err)
 bool server_features_read(const struct option_value *v, struct server_settings *out,
                           struct err *err)
 {
+    out->promql_features = PROMQL_DURATION_EXPRESSIONS; /* as upstream since 3.14 */
     for (size_t i = 0; i < v->list_n; i++) {
         str rest = v->list[i], name;
         while (str_cut(&rest, ',', &name)) {

@@ -25,11 +25,11 @@ def refused(*args):
 
 @test
 def features_open_parts_of_the_language():
-    queries = ("limitk(1, vector(1))", "up[5m * 2]", "up + fill(0) up")
+    queries = ("limitk(1, vector(1))", "rate(up[5m] smoothed)", "up + fill(0) up")
     with Server("--no-watch.host") as s:
         for query in queries:
             assert s.get("/api/v1/query", query=query).status == 400, query
-    with Server("--no-watch.host", "--enable-feature=promql-experimental-functions,promql-duration-expr",
+    with Server("--no-watch.host", "--enable-feature=promql-experimental-functions,promql-extended-range-selectors",
                 "--enable-feature", "promql-binop-fill-modifiers",
                 "--enable-feature=promql-per-step-stats,promql-per-step-stats") as s:
         for query in queries:
@@ -45,8 +45,15 @@ def features_that_cannot_be_had_are_refused():
     out = refused("--enable-feature=promql-experimental-function")
     assert 'did you mean "promql-experimental-functions"' in out, out
     assert "--enable-feature" in out, out
-    out = refused("--enable-feature=promql-extended-range-selectors")
-    assert "not supported yet" in out, out
+
+
+@test
+def extended_selectors_and_start_times_are_enabled():
+    with Server("--no-watch.host", "--enable-feature=promql-extended-range-selectors",
+                "--enable-feature=use-start-timestamps") as s:
+        reply = s.get("/api/v1/query", query="rate(nothing_total[5m] anchored)")
+        assert reply.status == 200 and reply.json["data"]["result"] == [], reply.text
+        assert "not built" not in s.output(), s.output()
 
 
 @test
@@ -101,13 +108,14 @@ def lists_that_are_empty_have_their_shape():
 def features_say_what_is_on():
     with Server("--no-watch.host") as s:
         off = s.get("/api/v1/features").json["data"]
-        assert off["promql"]["subqueries"] and not off["promql"]["duration_expr"], off
+        assert off["promql"]["subqueries"] and off["promql"]["duration_expr"], off
+        assert not off["promql"]["anchored"], off
         assert off["promql_functions"]["rate"] and not off["promql_functions"]["mad_over_time"]
         assert not off["api"]["lifecycle"]
     with Server("--no-watch.host", "--web.enable-lifecycle",
-                "--enable-feature=promql-duration-expr,promql-experimental-functions") as s:
+                "--enable-feature=promql-extended-range-selectors,promql-experimental-functions") as s:
         on = s.get("/api/v1/features").json["data"]
-        assert on["promql"]["duration_expr"] and on["promql_functions"]["mad_over_time"], on
+        assert on["promql"]["anchored"] and on["promql_functions"]["mad_over_time"], on
         assert on["promql_operators"]["limitk"] and on["api"]["lifecycle"]
 
 

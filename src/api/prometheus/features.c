@@ -19,7 +19,7 @@ static const struct feature prometheus_rows[] = {
     {"agent_mode"}, {"auto_reload_config"}, {"server_mode", true},
 };
 static const struct feature promql_rows[] = {
-    {"anchored"}, {"at_modifier", true}, {"bool", true}, {"by", true},
+    {"anchored", .promql = PROMQL_EXTENDED_RANGE_SELECTORS}, {"at_modifier", true}, {"bool", true}, {"by", true},
     {"delayed_name_removal", .promql = PROMQL_DELAYED_NAME_REMOVAL},
     {"duration_expr", .promql = PROMQL_DURATION_EXPRESSIONS},
     {"fill", .promql = PROMQL_BINOP_FILL_MODIFIERS},
@@ -27,11 +27,11 @@ static const struct feature promql_rows[] = {
     {"fill_right", .promql = PROMQL_BINOP_FILL_MODIFIERS},
     {"group_left", true}, {"group_right", true}, {"ignoring", true}, {"negative_offset", true},
     {"offset", true}, {"on", true}, {"per_query_lookback_delta", true}, {"per_step_stats"},
-    {"smoothed"}, {"subqueries", true}, {"type_and_unit_labels"}, {"without", true},
+    {"smoothed", .promql = PROMQL_EXTENDED_RANGE_SELECTORS}, {"subqueries", true}, {"type_and_unit_labels"}, {"without", true},
 };
 static const struct feature operator_rows[] = {
     {"!=", true}, {"!~", true}, {"%", true}, {"*", true}, {"+", true}, {"-", true}, {"/", true},
-    {"<", true}, {"<=", true}, {"==", true}, {"=~", true}, {">", true}, {">=", true}, {"@", true},
+    {"<", true}, {"</", true}, {"<=", true}, {"==", true}, {"=~", true}, {">", true}, {">/", true}, {">=", true}, {"@", true},
     {"^", true}, {"and", true}, {"atan2", true}, {"avg", true}, {"bottomk", true}, {"count", true},
     {"count_values", true}, {"group", true},
     {"limit_ratio", .promql = PROMQL_EXPERIMENTAL_FUNCTIONS},

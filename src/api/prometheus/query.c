@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /api/v1/query and /api/v1/query_range. */
+#include <math.h>
+
 #include "api/prometheus/params.h"
 #include "api/prometheus/prometheus_int.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "codec/date.h"
+#include "model/histogram_math.h"
 #include "promql/promql.h"
 
 enum { STEPS_MAX = 11000 };
 
 enum { POINT_TEXT_MAX = DATE_TEXT_MAX + F64_TEXT_MAX + 8 };
+
+/* As upstream: an exponent for what is very small or very large. */
+static size_t format_value(double v, char out[F64_TEXT_MAX])
+{
+    double size = fabs(v);
+    bool plain = v == 0 || (size >= 1e-6 && size < 1e21) || !isfinite(v);
+    return plain ? f64_format(v, out) : f64_format_e(v, out);
+}
 
 /* [time,"value"]: most of the bytes of most answers. Returns its end. */
 static char *put_point(char *p, ts_ms t, double v)
@@ -17,7 +29,7 @@ static char *put_point(char *p, ts_ms t, double v)
     p += date_format_seconds(t, p);
     *p++ = ',';
     *p++ = '"';
-    p += f64_format(v, p);
+    p += format_value(v, p);
     *p++ = '"';
     *p++ = ']';
     *p = 0;
@@ -28,6 +40,73 @@ static void write_value(struct json_writer *w, ts_ms t, double v)
 {
     char text[POINT_TEXT_MAX];
     json_put_raw(w, str_of(text, (size_t)(put_point(text, t, v) - text)));
+}
+
+static void write_number(struct json_writer *w, double v)
+{
+    char text[F64_TEXT_MAX];
+    json_put_str(w, str_of(text, format_value(v, text)));
+}
+
+/* {"count":"3","sum":"2","buckets":[[rule,"lower","upper","count"]]}; the rule says which borders
+ * belong to the bucket: 0 upper, 1 lower, 2 none, 3 both. */
+static void write_histogram(struct json_writer *w, const struct histogram *h)
+{
+    struct histogram_bucket *b = mem_array(histogram_list_max(h), sizeof *b);
+    size_t n = histogram_list(h, b);
+    json_open_object(w);
+    json_put_key(w, STR("count"));
+    write_number(w, h->count);
+    json_put_key(w, STR("sum"));
+    write_number(w, h->sum);
+    if (n) {
+        json_put_key(w, STR("buckets"));
+        json_open_array(w);
+    }
+    for (size_t i = 0; i < n; i++) {
+        json_open_array(w);
+        json_put_i64(w, b[i].lower_in ? (b[i].upper_in ? 3 : 1) : b[i].upper_in ? 0 : 2);
+        write_number(w, b[i].lower);
+        write_number(w, b[i].upper);
+        write_number(w, b[i].count);
+        json_close_array(w);
+    }
+    if (n)
+        json_close_array(w);
+    json_close_object(w);
+    free(b);
+}
+
+static void write_histogram_point(struct json_writer *w, ts_ms t, const struct histogram *h)
+{
+    json_open_array(w);
+    json_time(w, t);
+    write_histogram(w, h);
+    json_close_array(w);
+}
+
+/* A matrix series that has histograms: "values" of its floats, "histograms" of the others. */
+static void write_mixed(struct json_writer *w, const struct promql_series *s)
+{
+    size_t histograms = 0;
+    for (size_t k = 0; k < s->n; k++)
+        histograms += s->h[k] != NULL;
+    if (histograms < s->n) {
+        json_put_key(w, STR("values"));
+        json_open_array(w);
+        for (size_t k = 0; k < s->n; k++)
+            if (!s->h[k])
+                write_value(w, s->t[k], s->v[k]);
+        json_close_array(w);
+    }
+    if (!histograms)
+        return;
+    json_put_key(w, STR("histograms"));
+    json_open_array(w);
+    for (size_t k = 0; k < s->n; k++)
+        if (s->h[k])
+            write_histogram_point(w, s->t[k], s->h[k]);
+    json_close_array(w);
 }
 
 /* Past the writer, which has nothing to add but commas. */
@@ -44,6 +123,22 @@ static void write_values(struct json_writer *w, const struct promql_series *s)
     json_close_array(w);
 }
 
+static void write_points(struct json_writer *w, const struct promql_series *s, bool matrix)
+{
+    if (matrix && s->h) {
+        write_mixed(w, s);
+    } else if (matrix) {
+        json_put_key(w, STR("values"));
+        write_values(w, s);
+    } else if (s->h && s->h[0]) {
+        json_put_key(w, STR("histogram"));
+        write_histogram_point(w, s->t[0], s->h[0]);
+    } else {
+        json_put_key(w, STR("value"));
+        write_value(w, s->t[0], s->v[0]);
+    }
+}
+
 static bool write_series(struct reply *r, struct json_writer *w, const struct promql_result *res)
 {
     bool matrix = res->type == PROMQL_MATRIX;
@@ -52,11 +147,7 @@ static bool write_series(struct reply *r, struct json_writer *w, const struct pr
         json_open_object(w);
         json_put_key(w, STR("metric"));
         json_labels(w, s->labels);
-        json_put_key(w, matrix ? STR("values") : STR("value"));
-        if (matrix)
-            write_values(w, s);
-        else
-            write_value(w, s->t[0], s->v[0]);
+        write_points(w, s, matrix);
         json_close_object(w);
         if (!reply_more(r))
             return false;
