@@ -70,7 +70,8 @@ struct source_ops {
                  struct arena *a, struct columns *out, struct err *err);
     void (*release)(struct selection *sel);
 
-    /* Sorted names, or values of `name`, of the series that match (m_n 0: all), in the arena. */
+    /* Sorted names, or values of `name`, of the series that match (m_n 0: all), in the arena. Found
+     * in indexes, not in samples: those of series near the range may come too. */
     bool (*label_names)(struct source *s, const struct matcher *m, size_t m_n,
                         const struct select_hints *h, struct budget *b, struct arena *a, str **out,
                         size_t *n, struct err *err);

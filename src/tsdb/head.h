@@ -105,8 +105,8 @@ struct head {
     struct reclaim reclaim;
     struct flights flights;
     struct order order;
-    _Atomic uint64_t added;  /* series, ever */
-    _Atomic uint64_t memory; /* bytes, about */
+    _Atomic uint64_t added, removed; /* series, ever */
+    _Atomic uint64_t memory;         /* bytes, about */
     _Atomic uint64_t series;
     /* Under the gate. */
     uint32_t gen;

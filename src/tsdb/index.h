@@ -54,6 +54,10 @@ void index_match(const struct index *x, const struct matcher *m, size_t m_n, str
                  struct id_list *out);
 /* Labels of one, array in the arena, text in the index. */
 struct labels index_labels(const struct index *x, uint32_t id, struct arena *a);
+/* Calls fn with every label name (`name` empty), or every value of that label, of the series `ids`,
+ * which rise; NULL: of all. Each once, in order; text in the index, the rest in the arena. */
+void index_see(const struct index *x, str name, const struct id_list *ids, struct arena *a,
+               void (*fn)(void *arg, str text), void *arg);
 /* True when it has a block in the range. */
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
 /* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise. What the cache

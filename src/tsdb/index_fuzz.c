@@ -27,6 +27,10 @@ static void write_part(struct env *env, const uint8_t *data, size_t n)
     part_writer_finish(w, &info, &size, &err);
 }
 
+static void ignore(void *arg, str text)
+{
+}
+
 static void use(struct index *x)
 {
     struct arena a ARENA_CLEANUP;
@@ -40,6 +44,7 @@ static void use(struct index *x)
     struct page_cache *pages = page_cache_new(1 << 20);
     for (size_t k = 0; k < 3; k++) {
         index_match(x, m, k, &a, &ids);
+        index_see(x, k ? STR("a") : STR(""), k == 2 ? NULL : &ids, &a, ignore, NULL);
         for (size_t i = 0; i < ids.n && i < 16; i++) {
             struct gather g = gather_of(&a, INT64_MIN, INT64_MAX);
             index_labels(x, ids.at[i], &a);

@@ -58,6 +58,8 @@ struct index {
 /* ERR_CORRUPT, naming the part. */
 bool index_damaged(const struct index *x, const char *what, struct err *err);
 const struct run *index_run_of(const struct index *x, uint32_t id);
+/* False: no series has a label or value with this text. */
+bool index_symbol(const struct index *x, str text, uint32_t *out);
 /* The symbols of its values. */
 static inline const uint32_t *run_values(const struct index *x, const struct run *r, uint32_t id)
 {

@@ -23,7 +23,7 @@ struct column_test {
     uint32_t at;
 };
 
-static bool find_symbol(const struct index *x, str text, uint32_t *out)
+bool index_symbol(const struct index *x, str text, uint32_t *out)
 {
     uint32_t lo = 0, hi = x->symbols_n;
     while (lo < hi) {
@@ -44,9 +44,9 @@ static void test_init(struct test *t, const struct index *x, const struct matche
                       struct arena *a)
 {
     *t = (struct test){.m = m};
-    t->has_name = find_symbol(x, m->name, &t->name);
+    t->has_name = index_symbol(x, m->name, &t->name);
     if (m->op == MATCH_EQ || m->op == MATCH_NE)
-        t->has_value = find_symbol(x, m->value, &t->value);
+        t->has_value = index_symbol(x, m->value, &t->value);
     else if (t->has_name)
         t->answers = arena_zalloc(a, x->symbols_n);
 }

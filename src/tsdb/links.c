@@ -15,37 +15,54 @@ static uint32_t number_of(const struct head *h, const struct series *s)
     return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
+/* `removed` as it was before the first look at the head. */
+static void publish(struct tpart *p, uint32_t *links, size_t n, uint64_t removed)
+{
+    bool covered = true;
+    for (size_t i = 0; i < n; i++)
+        covered &= links[i] != 0;
+    atomic_store(&p->covered, covered);
+    atomic_store(&p->linked_at, removed);
+    atomic_store(&p->links, links);
+}
+
 void tpart_link(struct tpart *p, struct series *const *at, size_t n)
 {
     if (n != part_info(p->part)->series || atomic_load(&p->links))
         return;
+    uint64_t removed = atomic_load(&p->db->head.removed);
     uint32_t *links = mem_array(n + 1, sizeof *links);
     for (size_t i = 0; i < n; i++)
         links[i] = number_of(&p->db->head, at[i]);
-    atomic_store(&p->links, links);
+    publish(p, links, n, removed);
+}
+
+static uint32_t look_up(struct tsdb *db, struct labels ls)
+{
+    uint64_t hash = labels_hash(ls);
+    struct shard *sh = &db->head.shards[head_shard_of(&db->head, hash)];
+    pthread_rwlock_rdlock(&sh->lock);
+    const struct series *s = shard_find(&db->head, sh, ls, hash);
+    uint32_t number = s ? number_of(&db->head, s) : 0;
+    pthread_rwlock_unlock(&sh->lock);
+    return number;
 }
 
 static void link_by_labels(struct tsdb *db, struct tpart *p, const struct index *x)
 {
     struct arena a ARENA_CLEANUP;
     size_t n = index_series_n(x);
-    uint32_t *links = mem_zalloc((n + 1) * sizeof *links);
+    uint64_t removed = atomic_load(&db->head.removed);
+    uint32_t *links = mem_array(n + 1, sizeof *links);
     arena_init(&a, 0);
     for (size_t i = 0; i < n; i++) {
         if (i % SLICE == 0) {
             pool_yield();
             arena_reset(&a);
         }
-        struct labels ls = index_labels(x, (uint32_t)i, &a);
-        uint64_t hash = labels_hash(ls);
-        struct shard *sh = &db->head.shards[head_shard_of(&db->head, hash)];
-        pthread_rwlock_rdlock(&sh->lock);
-        const struct series *s = shard_find(&db->head, sh, ls, hash);
-        if (s)
-            links[i] = number_of(&db->head, s);
-        pthread_rwlock_unlock(&sh->lock);
+        links[i] = look_up(db, index_labels(x, (uint32_t)i, &a));
     }
-    atomic_store(&p->links, links);
+    publish(p, links, n, removed);
 }
 
 void db_link_part(struct tsdb *db, bool *did)

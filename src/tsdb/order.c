@@ -125,6 +125,7 @@ void order_forget(struct head *h, struct series *const *at, size_t n)
 {
     struct order *o = &h->order;
     size_t kept = 0;
+    atomic_fetch_add(&h->removed, n);
     pthread_rwlock_wrlock(&o->lock);
     for (size_t i = 0; i < n; i++) {
         at[i]->forgotten = true;

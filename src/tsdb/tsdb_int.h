@@ -38,6 +38,8 @@ struct tpart {
     /* The head's number of each series, 0: it was not there. Made once, in the background; NULL
      * until then. Numbers are never used twice, so what is removed later does no harm. */
     _Atomic(uint32_t *) links;
+    _Atomic bool covered;       /* all of its series were there... */
+    _Atomic uint64_t linked_at; /* ...when so many had been removed from the head */
 };
 
 struct part_set {
@@ -104,6 +106,14 @@ ts_ms db_oldest(struct tsdb *db);
 /* ---- write.c ---- */
 void db_write(struct sink *s, struct batch *b, batch_done done, void *arg);
 void db_note_newest(struct tsdb *db, ts_ms t);
+
+/* ---- names.c ---- */
+bool db_label_names(struct source *s, const struct matcher *m, size_t m_n,
+                    const struct select_hints *h, struct budget *b, struct arena *a, str **out,
+                    size_t *n, struct err *err);
+bool db_label_values(struct source *s, str name, const struct matcher *m, size_t m_n,
+                     const struct select_hints *h, struct budget *b, struct arena *a, str **out,
+                     size_t *n, struct err *err);
 
 /* ---- links.c ---- */
 /* Remembers which series of the head the series of a part are, for a part that readers use and that

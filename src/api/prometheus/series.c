@@ -205,7 +205,8 @@ static void names_or_values(struct call *c, str name)
     struct err err;
     bool ok = hints_read(c, &h, &err) && param_selectors(c, &s, &err);
     size_t limit = ok ? h.limit : 0;
-    h.limit = 0;
+    if (ok && limit)
+        h.limit = limit + 1; /* one more tells that there is more */
     if (ok && gather(c, name, &s, &h, &out, &err))
         respond_strs(c, &out, limit);
     else
