@@ -28,7 +28,7 @@ static struct tsdb *db_new(const struct tsdb_options *o)
     db->dir = arena_dup(&db->arena, o->dir.n ? o->dir : STR("metrics"));
     db->o.memory_bytes_max = o->memory_bytes_max ? o->memory_bytes_max : 1ULL << 30;
     db->o.cache_bytes_max = o->cache_bytes_max ? o->cache_bytes_max : 16ULL << 20;
-    db->o.wal_bytes_max = o->wal_bytes_max ? o->wal_bytes_max : 256ULL << 20;
+    db->o.wal_bytes_max = o->wal_bytes_max ? o->wal_bytes_max : 64ULL << 20;
     db->o.flush_age_ms = o->flush_age_ms ? o->flush_age_ms : 2 * 3600 * 1000;
     db->o.shards = o->shards ? o->shards : default_shards();
     assert((db->o.shards & (db->o.shards - 1)) == 0);

@@ -27,7 +27,7 @@ struct tsdb_options {
     int64_t retention_ms;      /* 0: for ever. Counted from the newest sample or now, the earlier */
     uint64_t memory_bytes_max; /* of the head; near it new series are refused. 0: 1 GiB */
     uint64_t cache_bytes_max;  /* pages of parts. 0: 16 MiB */
-    uint64_t wal_bytes_max;    /* flush when it is larger. 0: 256 MiB */
+    uint64_t wal_bytes_max;    /* flush when it is larger. 0: 64 MiB */
     uint64_t segment_bytes;    /* of the WAL. 0: default */
     int64_t flush_age_ms;      /* flush when the head's first sample came this long ago. 0: 2 h */
     unsigned shards;           /* power of two; 0: as many as CPUs */
