@@ -50,14 +50,22 @@ static bool read_varint_long(bytes *in, uint64_t *out)
     return false;
 }
 
-/* Lengths and keys are one byte nearly always. */
+/* Lengths and keys have one or two bytes nearly always. */
 static inline bool read_varint(bytes *in, uint64_t *out)
 {
-    if (in->n == 0 || in->p[0] >= 0x80)
+    size_t n = 1;
+    if (in->n < 2)
         return read_varint_long(in, out);
-    *out = in->p[0];
-    in->p++;
-    in->n--;
+    if (in->p[0] < 0x80) {
+        *out = in->p[0];
+    } else if (in->p[1] < 0x80) {
+        *out = (uint64_t)(in->p[0] & 0x7f) | (uint64_t)in->p[1] << 7;
+        n = 2;
+    } else {
+        return read_varint_long(in, out);
+    }
+    in->p += n;
+    in->n -= n;
     return true;
 }
 
@@ -237,15 +245,25 @@ static void grow_samples(struct reader *r)
     r->samples_cap = cap;
 }
 
-/* A sample as senders write it: value, then time, nothing else. */
+/* A sample as senders write it: value, then time, nothing else. The time's varint is what is left,
+ * at most 8 bytes; they are loaded together with bytes before them, and the groups of 7 bits pushed
+ * together. */
 static inline bool read_sample_usual(bytes in, uint64_t *value, uint64_t *t)
 {
-    if (in.n < 11 || in.p[0] != 0x09 || in.p[9] != 0x10)
+    if (in.n < 11 || in.n > 18 || in.p[0] != 0x09 || in.p[9] != 0x10)
         return false;
+    unsigned missing = 8 * (unsigned)(18 - in.n);
+    uint64_t x;
     memcpy(value, in.p + 1, 8);
-    in.p += 10;
-    in.n -= 10;
-    return read_varint(&in, t) && in.n == 0;
+    memcpy(&x, in.p + in.n - 8, 8);
+    x >>= missing;
+    if ((x & 0x8080808080808080ULL) != 0x0080808080808080ULL >> missing)
+        return false;
+    x &= 0x7f7f7f7f7f7f7f7fULL;
+    x = (x & 0x007f007f007f007fULL) | (x & 0x7f007f007f007f00ULL) >> 1;
+    x = (x & 0x00003fff00003fffULL) | (x & 0x3fff00003fff0000ULL) >> 2;
+    *t = (x & 0x0fffffffULL) | (x & 0x0fffffff00000000ULL) >> 4;
+    return true;
 }
 
 static bool read_sample_any(struct reader *r, bytes in, uint64_t *value, uint64_t *t)
@@ -361,17 +379,25 @@ static enum label_verdict label_series(struct labeller *labeller, struct batch *
 }
 
 /* The labels that a series begins with, as bytes; nothing of them is looked at. */
-static bytes labels_in_front(bytes in)
+static inline bytes labels_in_front(bytes in)
 {
-    const uint8_t *from = in.p;
-    while (in.n >= 2 && in.p[0] == (1 << 3 | WIRE_BYTES)) {
-        bytes rest = bytes_of(in.p + 1, in.n - 1);
+    enum { LABEL = 1 << 3 | WIRE_BYTES };
+    const uint8_t *p = in.p, *end = in.p + in.n;
+    while (end - p >= 2 && p[0] == LABEL) {
+        bytes rest = bytes_of(p + 1, (size_t)(end - p) - 1);
         uint64_t n;
         if (!read_varint(&rest, &n) || n > rest.n)
             break;
-        in = bytes_of(rest.p + n, rest.n - (size_t)n);
+        p = rest.p + n;
     }
-    return bytes_of(from, (size_t)(in.p - from));
+    return bytes_of(in.p, (size_t)(p - in.p));
+}
+
+/* Series mostly have one sample and nothing else behind their labels. */
+static inline bool is_one_sample(bytes rest)
+{
+    return rest.n >= 2 && rest.p[0] == (2 << 3 | WIRE_BYTES) && rest.p[1] < 0x80 &&
+           rest.p[1] == rest.n - 2;
 }
 
 static bool read_series_field(struct reader *r, const struct field *f, bool *scattered)
@@ -408,6 +434,11 @@ static bool read_series(struct reader *r, bytes in)
     bool scattered = false;
     bytes front = labels_in_front(in), rest = bytes_of(front.p + front.n, in.n - front.n);
     r->labels->places[b->series_n] = (struct place){in.p, (uint32_t)in.n, r->series_seen};
+    if (is_one_sample(rest)) {
+        if (!read_sample(r, bytes_of(rest.p + 2, rest.n - 2)))
+            return false;
+        rest.n = 0;
+    }
     while (rest.n) {
         if (!next_field(&rest, &f))
             return broken(r->series_seen, "series", r->err);

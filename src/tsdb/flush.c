@@ -75,9 +75,21 @@ static void collect(struct head *h, series_list *out)
     }
 }
 
-static int by_labels(const void *a, const void *b, void *head)
+/* By labels. The order knows all of the list: what has samples to flush is not removed. */
+static void sort_series(struct head *h, series_list *list)
 {
-    return series_cmp(head, *(struct series *const *)a, *(struct series *const *)b);
+    struct reclaim_reader reader;
+    struct ranked *at MEM_CLEANUP = mem_array(list->n + 1, 2 * sizeof *at);
+    struct series **sorted = mem_array(list->n + 1, sizeof *sorted);
+    reclaim_enter(&h->reclaim, &reader);
+    order_update(h);
+    reclaim_leave(&h->reclaim, &reader);
+    order_ranks(h, (const struct series *const *)list->at, list->n, at, at + list->n);
+    for (size_t i = 0; i < list->n; i++)
+        sorted[i] = list->at[at[i].i];
+    free(list->at);
+    list->at = sorted;
+    list->cap = list->n + 1;
 }
 
 /* Frozen chunks change only in this thread until they are dropped, so no lock is held. */
@@ -142,7 +154,7 @@ static bool make_durable(struct tsdb *db, series_list *list, uint64_t *id, struc
         return false;
     if (list->n > 0 || dirty) {
         if (list->n)
-            qsort_r(list->at, list->n, sizeof list->at[0], by_labels, &db->head);
+            sort_series(&db->head, list);
         bool ok = write_part(db, list, id, err);
         ch.add = id;
         ch.add_n = 1;

@@ -13,7 +13,7 @@
 #include "tsdb/record.h"
 #include "tsdb/tsdb_int.h"
 
-enum { ASIDE_MAX = 1 << 20, AHEAD = 16 };
+enum { ASIDE_MAX = 1 << 20, AHEAD = 16, HOLES = 8, DIRECT_MIN = 1 << 16 };
 
 struct aside {
     uint64_t number, lsn;
@@ -24,8 +24,10 @@ struct replay {
     struct tsdb *db;
     struct tsdb_recovery *report;
     uint64_t covered, epoch, lsn;
-    struct numbers places; /* number -> index into series, in this epoch */
-    VEC(struct series *) series;
+    VEC(struct series *) series; /* in this epoch, by number; NULL: not defined */
+    struct numbers places;       /* of numbers too large for that: index into far */
+    VEC(struct series *) far;
+    size_t defined;
     VEC(struct aside) aside;
     struct arena arena;
 };
@@ -42,8 +44,28 @@ struct replay *replay_new(struct tsdb *db, uint64_t covered, struct tsdb_recover
 
 static struct series *series_of(const struct replay *r, uint64_t number)
 {
+    if (number < r->series.n && r->series.at[number])
+        return r->series.at[number];
     const uint32_t *i = numbers_get(&r->places, number);
-    return i ? r->series.at[*i] : NULL;
+    return i ? r->far.at[*i] : NULL;
+}
+
+/* Numbers begin at 1 and have few holes where few series left; what a record says may be anything,
+ * so the array stays in proportion to what is defined. */
+static void set_series(struct replay *r, uint64_t number, struct series *s)
+{
+    if (number < HOLES * ++r->defined + DIRECT_MIN) {
+        if (number >= r->series.n) {
+            size_t n = r->series.n;
+            vec_reserve(&r->series, number + 1 - n);
+            memset(r->series.at + n, 0, (number + 1 - n) * sizeof *r->series.at);
+            r->series.n = number + 1;
+        }
+        r->series.at[number] = s;
+    } else {
+        numbers_put(&r->places, number, (uint32_t)r->far.n);
+        vec_push(&r->far, s);
+    }
 }
 
 static bool define(void *arg, uint64_t number, struct labels ls)
@@ -57,8 +79,7 @@ static bool define(void *arg, uint64_t number, struct labels ls)
     struct series *s = shard_find(h, sh, ls, hash);
     if (!s)
         s = shard_add(h, sh, ls, hash);
-    numbers_put(&r->places, number, (uint32_t)r->series.n);
-    vec_push(&r->series, s);
+    set_series(r, number, s);
     return true;
 }
 
@@ -178,6 +199,8 @@ static void end_epoch(struct replay *r)
     }
     vec_clear(&r->aside);
     vec_clear(&r->series);
+    vec_clear(&r->far);
+    r->defined = 0;
     numbers_fini(&r->places);
 }
 
@@ -220,6 +243,7 @@ void replay_end(struct replay *r)
     end_epoch(r);
     vec_fini(&r->aside);
     vec_fini(&r->series);
+    vec_fini(&r->far);
     arena_fini(&r->arena);
     free(r);
 }
