@@ -54,4 +54,51 @@ def scripts_are_run_and_counted():
         assert "no script" in nunchi("test", "promql", code=1)
 
 
+@test
+def a_server_is_asked():
+    with Server("--no-watch.host") as s:
+        remote_write(s.url, [
+            ({"__name__": "temperature", "room": "söul"}, [(20.5, (NOW_S - 60) * 1000),
+                                                          (21.5, NOW_S * 1000)]),
+            ({"__name__": "temperature", "room": "a\x1b[2Jb"}, [(7.0, NOW_S * 1000)])])
+        out = nunchi("query", "instant", s.url + "/", "temperature", "--time", str(NOW_S))
+        assert out == ('temperature{room="a\\x1b[2Jb"}  7\n'
+                       'temperature{room="söul"}        21.5\n'), out
+        assert nunchi("query", "instant", s.url, "1 + 1") == "2\n"
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(NOW_S))
+        before = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(NOW_S - 60))
+        out = nunchi("query", "range", s.url, "temperature{room='söul'}", f"--start={NOW_S - 60}",
+                     f"--end={stamp}", "--step=1m")
+        assert out == f'temperature{{room="söul"}}\n  {before}  20.5\n  {stamp}  21.5\n', out
+        assert nunchi("query", "range", s.url, "temperature").count("\n  ") > 10
+        out = nunchi("query", "series", s.url, "{room=~'s.+'}", "nothing")
+        assert out == 'temperature{room="söul"}\n', out
+        assert nunchi("query", "labels", s.url) == "__name__\nroom\n"
+        assert nunchi("query", "labels", s.url, "room") == "a\\x1b[2Jb\nsöul\n"
+        assert nunchi("query", "labels", s.url, "room", "{room=~'s.+'}") == "söul\n"
+        raw = json.loads(nunchi("query", "instant", s.url, "temperature", "--json"))
+        assert raw["status"] == "success"
+        out = nunchi("query", "instant", s.url, "sum(", code=1)
+        assert "bad_data" in out and "1:5: parse error" in out, out
+        assert "404" in nunchi("query", "instant", s.url + "/nowhere", "1", code=1)
+
+
+@test
+def bad_questions_are_refused():
+    url = f"http://127.0.0.1:{free_port()}"
+    for arguments, words in (
+            (("query",), "instant"),
+            (("query", "instan", url, "1"), 'did you mean "instant"'),
+            (("query", "instant", url), "no expression"),
+            (("query", "instant", url, "1", "2"), "more than one"),
+            (("query", "instant", url, "1", "--time=soon"), "--time"),
+            (("query", "range", url, "1", "--start=9", "--end=8"), "before"),
+            (("query", "series", url), "no selector"),
+            (("query", "instant", "data", "1"), "no URL"),
+            (("query", "instant", url, "1"), "127.0.0.1"),
+    ):
+        out = nunchi(*arguments, code=1)
+        assert words in out, (arguments, out)
+
+
 main()

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `nunchi query`: asks a server that speaks Prometheus' API, and shows the answer. */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "cmd/query_int.h"
+#include "codec/date.h"
+#include "net/http_client.h"
+#include "sys/env.h"
+#include "sys/loop.h"
+
+enum { TIME, START, END, STEP, JSON };
+
+static const struct option_row options[] = {
+    [TIME] = {"time", OPTION_TEXT, "TIME", NULL,
+              "When an instant query is evaluated: RFC 3339 or Unix seconds. Default: now."},
+    [START] = {"start", OPTION_TEXT, "TIME", NULL,
+               "First moment. Default of range: one hour before the end."},
+    [END] = {"end", OPTION_TEXT, "TIME", NULL, "Last moment. Default of range: now."},
+    [STEP] = {"step", OPTION_TEXT, "DURATION", NULL,
+              "Between two moments of a range query. Default: a 250th of the range, 1s at least."},
+    [JSON] = {"json", OPTION_BOOL, NULL, NULL, "Print the answer as it came."},
+};
+
+enum { CALL_TIMEOUT_MS = 150000, BODY_BYTES_MAX = 256 << 20, STEPS_DEFAULT = 250 };
+
+/* What to ask for. */
+struct question {
+    str base; /* URL of the server, without a slash at the end */
+    struct strbuf path, form;
+    bool get; /* the form is the URL's query */
+};
+
+static void question_fini(struct question *q)
+{
+    strbuf_fini(&q->path);
+    strbuf_fini(&q->form);
+}
+#define QUESTION_CLEANUP __attribute__((cleanup(question_fini)))
+
+/* ---- the question ---- */
+
+static void add_encoded(struct strbuf *out, str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        if (plain)
+            strbuf_addc(out, (char)c);
+        else
+            strbuf_addf(out, "%%%02X", c);
+    }
+}
+
+static void add_param(struct question *q, const char *name, str value)
+{
+    strbuf_addf(&q->form, "%s%s=", q->form.n ? "&" : "", name);
+    add_encoded(&q->form, value);
+}
+
+static void add_time(struct question *q, const char *name, ts_ms t)
+{
+    char text[DATE_TEXT_MAX];
+    add_param(q, name, str_of(text, date_format_seconds(t, text)));
+}
+
+static bool read_time(const struct option_value *v, const char *flag, ts_ms fallback, ts_ms *out,
+                      struct err *err)
+{
+    *out = fallback;
+    return !v->given || date_parse_param(v->text, out, err) || err_wrap(err, "--%s", flag);
+}
+
+/* Only what was given. */
+static bool add_bounds(struct question *q, const struct option_value *values, struct err *err)
+{
+    ts_ms start, end;
+    if (!read_time(&values[START], "start", 0, &start, err) ||
+        !read_time(&values[END], "end", 0, &end, err))
+        return false;
+    if (values[START].given)
+        add_time(q, "start", start);
+    if (values[END].given)
+        add_time(q, "end", end);
+    return true;
+}
+
+static bool one_expression(size_t args_n, struct err *err)
+{
+    if (args_n == 1)
+        return true;
+    return err_set(err, ERR_INVALID, args_n ? "more than one expression" : "no expression");
+}
+
+static bool ask_instant(struct question *q, const struct option_value *values, char **args,
+                        size_t args_n, struct err *err)
+{
+    ts_ms t;
+    if (!one_expression(args_n, err) ||
+        !read_time(&values[TIME], "time", clock_system()->now_ms(clock_system()), &t, err))
+        return false;
+    strbuf_addz(&q->path, "/api/v1/query");
+    add_param(q, "query", str_from_z(args[0]));
+    add_time(q, "time", t);
+    return true;
+}
+
+static bool ask_range(struct question *q, const struct option_value *values, char **args,
+                      size_t args_n, struct err *err)
+{
+    ts_ms start, end;
+    if (!one_expression(args_n, err) ||
+        !read_time(&values[END], "end", clock_system()->now_ms(clock_system()), &end, err) ||
+        !read_time(&values[START], "start", end - 3600 * 1000, &start, err))
+        return false;
+    if (start > end)
+        return err_set(err, ERR_INVALID, "--end is before --start");
+    int64_t step_ms = (end - start) / STEPS_DEFAULT / 1000 * 1000;
+    step_ms = step_ms < 1000 ? 1000 : step_ms;
+    strbuf_addz(&q->path, "/api/v1/query_range");
+    add_param(q, "query", str_from_z(args[0]));
+    add_time(q, "start", start);
+    add_time(q, "end", end);
+    if (values[STEP].given)
+        add_param(q, "step", values[STEP].text);
+    else
+        add_time(q, "step", step_ms);
+    return true;
+}
+
+static bool ask_series(struct question *q, const struct option_value *values, char **args,
+                       size_t args_n, struct err *err)
+{
+    if (!args_n)
+        return err_set(err, ERR_INVALID, "no selector");
+    strbuf_addz(&q->path, "/api/v1/series");
+    for (size_t i = 0; i < args_n; i++)
+        add_param(q, "match[]", str_from_z(args[i]));
+    return add_bounds(q, values, err);
+}
+
+static bool ask_labels(struct question *q, const struct option_value *values, char **args,
+                       size_t args_n, struct err *err)
+{
+    q->get = true;
+    if (args_n) {
+        strbuf_addz(&q->path, "/api/v1/label/");
+        add_encoded(&q->path, str_from_z(args[0]));
+        strbuf_addz(&q->path, "/values");
+    } else {
+        strbuf_addz(&q->path, "/api/v1/labels");
+    }
+    for (size_t i = 1; i < args_n; i++)
+        add_param(q, "match[]", str_from_z(args[i]));
+    return add_bounds(q, values, err);
+}
+
+static const struct {
+    str name;
+    bool (*ask)(struct question *q, const struct option_value *values, char **args, size_t args_n,
+                struct err *err);
+} kinds[] = {
+    {STR_INIT("instant"), ask_instant},
+    {STR_INIT("range"), ask_range},
+    {STR_INIT("series"), ask_series},
+    {STR_INIT("labels"), ask_labels},
+};
+enum { KINDS_N = sizeof kinds / sizeof kinds[0] };
+
+static bool read_url(str url, str *out, struct err *err)
+{
+    if (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://"))) {
+        err_set(err, ERR_INVALID, "\"%.*s\" is no URL, expected http://HOST:PORT", STR_ARG(url));
+        return err_hint(err, "a storage directory is read by a server only: nunchi server "
+                             "--storage.path DIR --no-watch.host");
+    }
+    while (str_ends(url, STR("/")))
+        url.n--;
+    *out = url;
+    return true;
+}
+
+static bool read_question(struct question *q, const struct option_value *values, char **args,
+                          size_t args_n, struct err *err)
+{
+    str names[KINDS_N];
+    if (args_n < 2) {
+        err_set(err, ERR_INVALID, "expected what to ask for and whom");
+        return err_hint(err, "nunchi query instant http://127.0.0.1:9090 up");
+    }
+    for (size_t i = 0; i < KINDS_N; i++) {
+        names[i] = kinds[i].name;
+        if (str_eqz(names[i], args[0]))
+            return read_url(str_from_z(args[1]), &q->base, err) &&
+                   kinds[i].ask(q, values, args + 2, args_n - 2, err);
+    }
+    err_set(err, ERR_INVALID, "unknown kind of query \"%s\"", args[0]);
+    str near = str_nearest(str_from_z(args[0]), names, KINDS_N);
+    return err_hint(err, near.n ? "did you mean \"%.*s\"?" : "instant, range, series or labels%.*s",
+                    STR_ARG(near));
+}
+
+/* ---- the call ---- */
+
+struct answer {
+    struct loop *loop;
+    bool ok;
+    int status;
+    struct strbuf body;
+    struct err err;
+};
+
+static void on_done(void *arg, const struct http_result *r)
+{
+    struct answer *a = arg;
+    a->ok = r->failure == HTTP_CALL_OK;
+    a->status = r->status;
+    if (a->ok)
+        strbuf_add(&a->body, str_from_bytes(r->body));
+    else
+        a->err = r->err;
+    loop_stop(a->loop);
+}
+
+static bool call(const struct question *q, struct http_client *client, struct answer *a,
+                 struct err *err)
+{
+    STRBUF_CLEANUP struct strbuf url = {0};
+    struct http_header form = {STR("Content-Type"), STR("application/x-www-form-urlencoded")};
+    strbuf_addf(&url, "%.*s%s", STR_ARG(q->base), q->path.p);
+    if (q->get && q->form.n)
+        strbuf_addf(&url, "?%s", q->form.p);
+    struct http_call_options o = {
+        .url = url.p,
+        .timeout_ms = CALL_TIMEOUT_MS,
+        .body_max_bytes = BODY_BYTES_MAX,
+        .gzip = true,
+        .on_done = on_done,
+        .arg = a,
+    };
+    if (!q->get) {
+        o.headers = &form;
+        o.headers_n = 1;
+        o.body = bytes_from_str(strbuf_str(&q->form));
+        o.has_body = true;
+    }
+    if (!http_call_start(client, &o, err))
+        return false;
+    loop_run(a->loop);
+    if (!a->ok)
+        *err = a->err;
+    return a->ok;
+}
+
+/* One call on a loop of its own. */
+static bool fetch(const struct question *q, struct answer *a, struct err *err)
+{
+    struct http_client_options o = {.egress = {.from = EGRESS_CONFIG}};
+    a->loop = loop_new("query");
+    struct http_client *client = http_client_new(a->loop, &o, err);
+    bool ok = client && call(q, client, a, err);
+    if (client)
+        http_client_free(client);
+    loop_free(a->loop);
+    return ok;
+}
+
+static bool show(const struct answer *a, bool json, struct err *err)
+{
+    STRBUF_CLEANUP struct strbuf out = {0}, notes = {0};
+    str body = strbuf_str(&a->body);
+    if (json) {
+        fwrite(body.p, 1, body.n, stdout);
+        fputc('\n', stdout);
+        return a->status / 100 == 2 ||
+               err_set(err, ERR_EXEC, "the server answered with status %d", a->status);
+    }
+    if (!query_print(body, &out, &notes, err))
+        return a->status / 100 == 2 || err->kind == ERR_EXEC
+                   ? false
+                   : err_set(err, ERR_EXEC, "the server answered with status %d", a->status);
+    fputs(notes.p ? notes.p : "", stderr);
+    fputs(out.p ? out.p : "", stdout);
+    return true;
+}
+
+static int run(const struct command *self, const struct option_value *values, char **args,
+               size_t args_n)
+{
+    QUESTION_CLEANUP struct question q = {0};
+    struct answer a = {0};
+    struct err err;
+    bool ok = read_question(&q, values, args, args_n, &err) && fetch(&q, &a, &err) &&
+              show(&a, values[JSON].on, &err);
+    strbuf_fini(&a.body);
+    return ok ? 0 : cmd_fail(&err);
+}
+
+const struct command cmd_query = {
+    .name = "query",
+    .args = "instant|range|series|labels URL [EXPR]...",
+    .summary = "ask a server that speaks Prometheus' API",
+    .text = "instant URL EXPR: the value of an expression at one moment.\n"
+            "range URL EXPR: its values from --start to --end.\n"
+            "series URL SELECTOR...: the label sets of series.\n"
+            "labels URL [NAME [SELECTOR...]]: the names of labels, or the values of one.\n\n"
+            "The URL is that of nunchi, Prometheus or anything alike. Times are printed in UTC.",
+    .options = options,
+    .options_n = sizeof options / sizeof options[0],
+    .run = run,
+};
