@@ -15,7 +15,8 @@ static void test_shown(void **state)
         {VECTOR("{\"metric\":{\"b\":\"2\",\"a\":\"1\"},\"histogram\":[1,{\"count\":\"2\",\"sum\":"
                 "\"9\"}]}"),
          "{a=\"1\",b=\"2\"}  histogram count=2 sum=9\n", ""},
-        {"{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[1,\"a\\u001bb\"]},"
+        {"{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[1,\"a\\u001bb\"]}"
+         ","
          "\"warnings\":[\"w\"],\"infos\":[\"i\\n\"]}",
          "a\\x1bb\n", "warning: w\ninfo: i\\x0a\n"},
         {"{\"status\":\"success\",\"data\":[\"a\",{\"__name__\":\"up\",\"j\":\"x\"}]}",

@@ -63,7 +63,7 @@ def a_server_is_asked():
             ({"__name__": "temperature", "room": "a\x1b[2Jb"}, [(7.0, NOW_S * 1000)])])
         out = nunchi("query", "instant", s.url + "/", "temperature", "--time", str(NOW_S))
         assert out == ('temperature{room="a\\x1b[2Jb"}  7\n'
-                       'temperature{room="söul"}        21.5\n'), out
+                       'temperature{room="söul"}       21.5\n'), out
         assert nunchi("query", "instant", s.url, "1 + 1") == "2\n"
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(NOW_S))
         before = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(NOW_S - 60))
