@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `nunchi query`: asks a server that speaks Prometheus' API, and shows the answer. */
+/* `nunchi query`: asks a server that speaks Prometheus' API, or a storage directory, and shows the
+ * answer. */
 #include <stdio.h>
 
+#include "base/num.h"
 #include "cmd/cmd.h"
 #include "cmd/query_int.h"
 #include "codec/date.h"
@@ -28,7 +30,9 @@ enum { CALL_TIMEOUT_MS = 150000, BODY_BYTES_MAX = 256 << 20, STEPS_DEFAULT = 250
 struct question {
     str base; /* URL of the server, without a slash at the end */
     struct strbuf path, form;
-    bool get; /* the form is the URL's query */
+    bool get;             /* the form is the URL's query */
+    const char *dir;      /* NULL, or the storage directory to ask instead */
+    struct query_ask ask; /* the same question for a directory */
 };
 
 static void question_fini(struct question *q)
@@ -79,6 +83,8 @@ static bool add_bounds(struct question *q, const struct option_value *values, st
     if (!read_time(&values[START], "start", 0, &start, err) ||
         !read_time(&values[END], "end", 0, &end, err))
         return false;
+    q->ask.start = values[START].given ? start : INT64_MIN;
+    q->ask.end = values[END].given ? end : INT64_MAX;
     if (values[START].given)
         add_time(q, "start", start);
     if (values[END].given)
@@ -100,9 +106,24 @@ static bool ask_instant(struct question *q, const struct option_value *values, c
     if (!one_expression(args_n, err) ||
         !read_time(&values[TIME], "time", clock_system()->now_ms(clock_system()), &t, err))
         return false;
+    q->ask = (struct query_ask){.kind = QUERY_INSTANT, .start = t, .end = t};
+    q->ask.expr = str_from_z(args[0]);
     strbuf_addz(&q->path, "/api/v1/query");
     add_param(q, "query", str_from_z(args[0]));
     add_time(q, "time", t);
+    return true;
+}
+
+/* Seconds with a fraction, or 1h30m, as the API takes it. */
+static bool read_step(const struct option_value *v, int64_t *ms, struct err *err)
+{
+    double seconds;
+    if (!v->given)
+        return true;
+    if (!f64_parse(v->text, &seconds))
+        return duration_parse(v->text, ms, err) || err_wrap(err, "--step");
+    if (!date_from_seconds(seconds, ms) || *ms <= 0)
+        return err_set(err, ERR_INVALID, "--step is no positive duration");
     return true;
 }
 
@@ -122,10 +143,12 @@ static bool ask_range(struct question *q, const struct option_value *values, cha
     add_param(q, "query", str_from_z(args[0]));
     add_time(q, "start", start);
     add_time(q, "end", end);
-    if (values[STEP].given)
-        add_param(q, "step", values[STEP].text);
-    else
-        add_time(q, "step", step_ms);
+    if (!read_step(&values[STEP], &step_ms, err))
+        return false;
+    add_time(q, "step", step_ms);
+    q->ask =
+        (struct query_ask){.kind = QUERY_RANGE, .start = start, .end = end, .step_ms = step_ms};
+    q->ask.expr = str_from_z(args[0]);
     return true;
 }
 
@@ -134,6 +157,9 @@ static bool ask_series(struct question *q, const struct option_value *values, ch
 {
     if (!args_n)
         return err_set(err, ERR_INVALID, "no selector");
+    if (args_n > 1 && q->dir)
+        return err_set(err, ERR_INVALID, "more than one selector for a directory");
+    q->ask = (struct query_ask){.kind = QUERY_SERIES, .expr = str_from_z(args[0])};
     strbuf_addz(&q->path, "/api/v1/series");
     for (size_t i = 0; i < args_n; i++)
         add_param(q, "match[]", str_from_z(args[i]));
@@ -144,6 +170,11 @@ static bool ask_labels(struct question *q, const struct option_value *values, ch
                        size_t args_n, struct err *err)
 {
     q->get = true;
+    if (args_n > 2 && q->dir)
+        return err_set(err, ERR_INVALID, "more than one selector for a directory");
+    q->ask = (struct query_ask){.kind = QUERY_LABELS,
+                                .name = args_n ? str_from_z(args[0]) : STR(""),
+                                .expr = args_n > 1 ? str_from_z(args[1]) : STR("")};
     if (args_n) {
         strbuf_addz(&q->path, "/api/v1/label/");
         add_encoded(&q->path, str_from_z(args[0]));
@@ -168,17 +199,17 @@ static const struct {
 };
 enum { KINDS_N = sizeof kinds / sizeof kinds[0] };
 
-static bool read_url(str url, str *out, struct err *err)
+/* A URL, or a directory. */
+static void read_place(const char *place, struct question *q)
 {
+    str url = str_from_z(place);
     if (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://"))) {
-        err_set(err, ERR_INVALID, "\"%.*s\" is no URL, expected http://HOST:PORT", STR_ARG(url));
-        return err_hint(err, "a storage directory is read by a server only: nunchi server "
-                             "--storage.path DIR --no-watch.host");
+        q->dir = place;
+        return;
     }
     while (str_ends(url, STR("/")))
         url.n--;
-    *out = url;
-    return true;
+    q->base = url;
 }
 
 static bool read_question(struct question *q, const struct option_value *values, char **args,
@@ -191,9 +222,10 @@ static bool read_question(struct question *q, const struct option_value *values,
     }
     for (size_t i = 0; i < KINDS_N; i++) {
         names[i] = kinds[i].name;
-        if (str_eqz(names[i], args[0]))
-            return read_url(str_from_z(args[1]), &q->base, err) &&
-                   kinds[i].ask(q, values, args + 2, args_n - 2, err);
+        if (!str_eqz(names[i], args[0]))
+            continue;
+        read_place(args[1], q);
+        return kinds[i].ask(q, values, args + 2, args_n - 2, err);
     }
     err_set(err, ERR_INVALID, "unknown kind of query \"%s\"", args[0]);
     str near = str_nearest(str_from_z(args[0]), names, KINDS_N);
@@ -291,21 +323,27 @@ static int run(const struct command *self, const struct option_value *values, ch
     QUESTION_CLEANUP struct question q = {0};
     struct answer a = {0};
     struct err err;
-    bool ok = read_question(&q, values, args, args_n, &err) && fetch(&q, &a, &err) &&
-              show(&a, values[JSON].on, &err);
+    bool ok = read_question(&q, values, args, args_n, &err);
+    if (ok && q.dir && values[JSON].on)
+        ok = err_set(&err, ERR_INVALID, "--json is for servers, not for directories");
+    a.status = 200;
+    ok = ok && (q.dir ? query_local(q.dir, &q.ask, &a.body, &err) : fetch(&q, &a, &err)) &&
+         show(&a, values[JSON].on, &err);
     strbuf_fini(&a.body);
     return ok ? 0 : cmd_fail(&err);
 }
 
 const struct command cmd_query = {
     .name = "query",
-    .args = "instant|range|series|labels URL [EXPR]...",
-    .summary = "ask a server that speaks Prometheus' API",
+    .args = "instant|range|series|labels URL|DIR [EXPR]...",
+    .summary = "ask a server that speaks Prometheus' API, or a storage directory",
     .text = "instant URL EXPR: the value of an expression at one moment.\n"
             "range URL EXPR: its values from --start to --end.\n"
             "series URL SELECTOR...: the label sets of series.\n"
             "labels URL [NAME [SELECTOR...]]: the names of labels, or the values of one.\n\n"
-            "The URL is that of nunchi, Prometheus or anything alike. Times are printed in UTC.",
+            "The URL is that of nunchi, Prometheus or anything alike. A directory is what a server "
+            "has as\n--storage.path, or a snapshot; it is read without changing it, also while a "
+            "server is using it. Times\nare printed in UTC.",
     .options = options,
     .options_n = sizeof options / sizeof options[0],
     .run = run,

@@ -6,6 +6,21 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 
+enum query_kind { QUERY_INSTANT, QUERY_RANGE, QUERY_SERIES, QUERY_LABELS };
+
+/* What to ask of a directory. */
+struct query_ask {
+    enum query_kind kind;
+    str expr;         /* of SERIES and LABELS a selector; of LABELS it may be empty */
+    str name;         /* LABELS: of the values; empty: names are wanted */
+    ts_ms start, end; /* an instant query is at `start` */
+    int64_t step_ms;  /* RANGE */
+};
+
+/* Answers from a storage directory, as a server would; `body` gets JSON for query_print. */
+bool query_local(const char *path, const struct query_ask *ask, struct strbuf *body,
+                 struct err *err);
+
 /*
  * Lays out an answer of Prometheus' API for a terminal: `out` gets the data, `notes` the warnings
  * and infos, a line each. Control characters of the answer are escaped. False: the answer is an

@@ -78,6 +78,18 @@ def a_server_is_asked():
         assert nunchi("query", "labels", s.url, "room", "{room=~'s.+'}") == "söul\n"
         raw = json.loads(nunchi("query", "instant", s.url, "temperature", "--json"))
         assert raw["status"] == "success"
+        # A directory answers like the server that has it.
+        for question in (("instant", "temperature", "--time", str(NOW_S)), ("instant", "1 + 1"),
+                         ("instant", "'text'"), ("instant", "sum(temperature)", f"--time={NOW_S}"),
+                         ("range", "temperature", f"--start={NOW_S - 60}", f"--end={NOW_S}",
+                          "--step=60"),
+                         ("series", "{room=~'s.+'}"), ("labels",), ("labels", "room"),
+                         ("labels", "room", "{room=~'s.+'}"),
+                         ("labels", "room", f"--end={NOW_S - 60}")):
+            kind, rest = question[0], question[1:]
+            want = nunchi("query", kind, s.url, *rest)
+            assert nunchi("query", kind, s.directory, *rest) == want, (question, want)
+        assert "1:5: " in nunchi("query", "instant", s.directory, "sum(", code=1)
         out = nunchi("query", "instant", s.url, "sum(", code=1)
         assert "bad_data" in out and "1:5: parse error" in out, out
         assert "404" in nunchi("query", "instant", s.url + "/nowhere", "1", code=1)
@@ -94,7 +106,10 @@ def bad_questions_are_refused():
             (("query", "instant", url, "1", "--time=soon"), "--time"),
             (("query", "range", url, "1", "--start=9", "--end=8"), "before"),
             (("query", "series", url), "no selector"),
-            (("query", "instant", "data", "1"), "no URL"),
+            (("query", "instant", "/nonexistent", "1"), "cannot open"),
+            (("query", "instant", "/nonexistent", "1", "--json"), "--json is for servers"),
+            (("query", "range", url, "1", "--step=-1"), "--step"),
+            (("query", "series", "/nonexistent", "a", "b"), "more than one selector"),
             (("query", "instant", url, "1"), "127.0.0.1"),
     ):
         out = nunchi(*arguments, code=1)
