@@ -35,6 +35,22 @@ static inline bool is_stale_nan(double v)
     return bits == STALE_NAN_BITS;
 }
 
+/* Stands in a column of values where the sample is a native histogram. As a float from outside it
+ * is one NaN among many. */
+#define HISTOGRAM_MARK_BITS 0x7ff468697374006dULL
+
+static inline double histogram_mark(void)
+{
+    return f64_from_bits(HISTOGRAM_MARK_BITS);
+}
+
+static inline bool is_histogram_mark(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits == HISTOGRAM_MARK_BITS;
+}
+
 enum metric_type {
     METRIC_UNKNOWN,
     METRIC_COUNTER,

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/exemplar.h"
 #include "model/histogram.h"
 #include "model/labels.h"
 #include "model/matcher.h"
@@ -78,6 +79,11 @@ struct source_ops {
     bool (*label_values)(struct source *s, str name, const struct matcher *m, size_t m_n,
                          const struct select_hints *h, struct budget *b, struct arena *a, str **out,
                          size_t *n, struct err *err);
+    /* Exemplars with start <= t <= end of the series that match one of the sets, sorted by labels,
+     * in the arena. NULL: this source keeps none. */
+    bool (*exemplars)(struct source *s, const struct matcher_set *sets, size_t sets_n, ts_ms start,
+                      ts_ms end, struct arena *a, struct exemplar_series **out, size_t *n,
+                      struct err *err);
     /* Metadata of one family (empty: of all), in the arena, sorted by family. */
     bool (*metadata)(struct source *s, str family, size_t limit, struct arena *a,
                      struct metadata **out, size_t *n, struct err *err);

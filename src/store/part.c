@@ -283,9 +283,9 @@ bool part_footer_decode(bytes tail, uint64_t file_size, struct arena *a, struct 
     *sections_n = decode_sections(&d, file_size - TRAILER_BYTES - n, sections);
     if (d.bad || dec_left(&d) != 0)
         return err_set(err, ERR_CORRUPT, "the part's footer is malformed");
-    if (info->features != 0)
+    if (info->features & ~PART_FEATURES_KNOWN)
         return err_set(err, ERR_INVALID, "the part uses features 0x%" PRIx64 " of a newer version",
-                       info->features);
+                       info->features & ~PART_FEATURES_KNOWN);
     return true;
 }
 

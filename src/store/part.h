@@ -31,6 +31,9 @@ struct part_info {
     size_t replaces_n;
 };
 
+/* Of sections that a reader may not pass over: see docs/formats/part.md. */
+#define PART_FEATURES_KNOWN ((uint64_t)7)
+
 enum { PART_KIND_METRICS = 1, PART_KIND_LOGS = 2 };
 
 struct part_writer;

@@ -197,38 +197,60 @@ static enum exemplar_result compare(const struct exemplar *newest, const struct 
     return c == 0 ? EXEMPLAR_DUPLICATE : c < 0 ? EXEMPLAR_OUT_OF_ORDER : EXEMPLAR_STORED;
 }
 
-static enum exemplar_result add(struct exemplars *x, struct labels series, const struct exemplar *e)
+/* *s: the series, when it has some. */
+static enum exemplar_result check(struct exemplars *x, struct labels series, uint64_t hash,
+                                  const struct exemplar *e, struct held_series **s)
 {
+    *s = NULL;
     if (x->max == 0)
         return EXEMPLAR_DISABLED;
     if (too_long(e->labels))
         return EXEMPLAR_TOO_LONG;
+    *s = *slot_of(x, series, hash);
+    return *s ? compare(&(*s)->newest->x, e) : EXEMPLAR_STORED;
+}
+
+static enum exemplar_result add(struct exemplars *x, struct labels series, const struct exemplar *e)
+{
     uint64_t hash = labels_hash(series);
-    struct held_series *s = *slot_of(x, series, hash);
-    if (s) {
-        enum exemplar_result r = compare(&s->newest->x, e);
-        if (r != EXEMPLAR_STORED)
-            return r;
-    } else {
-        s = add_series(x, series, hash);
-    }
-    append(x, s, e);
+    struct held_series *s;
+    enum exemplar_result r = check(x, series, hash, e, &s);
+    if (r != EXEMPLAR_STORED)
+        return r;
+    append(x, s ? s : add_series(x, series, hash), e);
     trim(x);
     return EXEMPLAR_STORED;
 }
 
-enum exemplar_result exemplars_add(struct exemplars *x, struct labels series,
-                                   const struct exemplar *e)
+static void count(enum exemplar_result r)
 {
     static const enum self_id rows[EXEMPLAR_RESULTS] = {
         SELF_TSDB_EXEMPLARS_STORED,       SELF_TSDB_EXEMPLARS_DUPLICATE,
         SELF_TSDB_EXEMPLARS_OUT_OF_ORDER, SELF_TSDB_EXEMPLARS_TOO_LONG,
         SELF_TSDB_EXEMPLARS_DISABLED,
     };
+    self_add(rows[r], 1);
+}
+
+enum exemplar_result exemplars_add(struct exemplars *x, struct labels series,
+                                   const struct exemplar *e)
+{
     pthread_mutex_lock(&x->lock);
     enum exemplar_result r = add(x, series, e);
     pthread_mutex_unlock(&x->lock);
-    self_add(rows[r], 1);
+    count(r);
+    return r;
+}
+
+enum exemplar_result exemplars_check(struct exemplars *x, struct labels series,
+                                     const struct exemplar *e)
+{
+    struct held_series *s;
+    pthread_mutex_lock(&x->lock);
+    enum exemplar_result r = check(x, series, labels_hash(series), e, &s);
+    pthread_mutex_unlock(&x->lock);
+    if (r != EXEMPLAR_STORED)
+        count(r);
     return r;
 }
 
@@ -348,6 +370,13 @@ bool exemplars_dirty(struct exemplars *x)
     bool dirty = x->dirty;
     pthread_mutex_unlock(&x->lock);
     return dirty;
+}
+
+void exemplars_set_dirty(struct exemplars *x, bool dirty)
+{
+    pthread_mutex_lock(&x->lock);
+    x->dirty = dirty;
+    pthread_mutex_unlock(&x->lock);
 }
 
 struct numbered {

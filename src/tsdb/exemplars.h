@@ -49,8 +49,13 @@ struct exemplars_stats {
 };
 void exemplars_stats(struct exemplars *x, struct exemplars_stats *out);
 
-/* True when something was stored since the last exemplars_encode. */
+/* What exemplars_add would say, but for memory. Duplicates are counted, as is what is refused. */
+enum exemplar_result exemplars_check(struct exemplars *x, struct labels series,
+                                     const struct exemplar *e);
+
+/* True when something was stored since the last exemplars_encode, or since it was said. */
 bool exemplars_dirty(struct exemplars *x);
+void exemplars_set_dirty(struct exemplars *x, bool dirty);
 /* Appends all that are held, oldest first, as a list. */
 void exemplars_encode(struct exemplars *x, struct enc *e);
 

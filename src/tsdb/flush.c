@@ -92,6 +92,18 @@ static void sort_series(struct head *h, series_list *list)
     list->cap = list->n + 1;
 }
 
+/* What is frozen stays; where it is found may move while others append. */
+static const struct extra_capture *capture_extra(struct head *h, const struct series *s,
+                                                 struct arena *a)
+{
+    if (!s->has_extra)
+        return NULL;
+    pthread_rwlock_rdlock(&h->gate);
+    const struct extra_capture *c = extras_capture(&h->extras, head_series_number(h, s), true, a);
+    pthread_rwlock_unlock(&h->gate);
+    return c;
+}
+
 /* Frozen chunks change only in this thread until they are dropped, so no lock is held. */
 static bool write_series(struct tsdb *db, struct index_writer *x, const series_list *list,
                          struct err *err)
@@ -100,13 +112,15 @@ static bool write_series(struct tsdb *db, struct index_writer *x, const series_l
     bool ok = true;
     arena_init(&a, 0);
     for (size_t i = 0; i < list->n && ok; i++) {
-        struct capture c = {.frozen = list->at[i]->frozen};
+        struct capture c = {.frozen = list->at[i]->frozen,
+                            .extra = capture_extra(&db->head, list->at[i], &a)};
         struct gather g = gather_of(&a, INT64_MIN, INT64_MAX);
         ok = capture_read(&c, &g, err);
         if (!ok)
             break;
         gather_settle(&g);
         index_writer_series(x, series_labels(&db->head, list->at[i], &a), g.t, g.v, g.n);
+        index_writer_extras(x, g.t, g.h, g.since, g.n);
         arena_reset(&a);
         if (i % SLICE == 0)
             pool_yield();
@@ -138,6 +152,11 @@ static bool write_part(struct tsdb *db, const series_list *list, uint64_t *id, s
         return false;
     }
     db_write_metadata(db, x);
+    if (exemplars_dirty(db->exemplars)) {
+        struct enc e = {0};
+        exemplars_encode(db->exemplars, &e);
+        index_writer_exemplars(x, &e);
+    }
     return index_writer_finish(x, &info, &size, err);
 }
 
@@ -150,9 +169,10 @@ static bool make_durable(struct tsdb *db, series_list *list, uint64_t *id, struc
     pthread_mutex_lock(&db->metadata.lock);
     bool dirty = db->metadata.dirty;
     pthread_mutex_unlock(&db->metadata.lock);
+    bool exemplars = exemplars_dirty(db->exemplars);
     if (!catalog_apply(db->catalog, &probe, NULL, err))
         return false;
-    if (list->n > 0 || dirty) {
+    if (list->n > 0 || dirty || exemplars) {
         if (list->n)
             sort_series(&db->head, list);
         bool ok = write_part(db, list, id, err);
@@ -163,6 +183,8 @@ static bool make_durable(struct tsdb *db, series_list *list, uint64_t *id, struc
         pthread_mutex_lock(&db->metadata.lock);
         db->metadata.dirty = dirty;
         pthread_mutex_unlock(&db->metadata.lock);
+        if (exemplars)
+            exemplars_set_dirty(db->exemplars, true);
         return false;
     }
     return catalog_apply(db->catalog, &ch, NULL, err);

@@ -5,7 +5,16 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/sample.h"
 #include "tsdb/block.h"
+
+/* The first n of an array in one of the capacity. */
+static void *grown(struct gather *g, const void *old, size_t each)
+{
+    void *p = arena_alloc(g->arena, g->cap * each);
+    memcpy(p, old, g->told * each);
+    return p;
+}
 
 void gather_room(struct gather *g, size_t extra)
 {
@@ -23,6 +32,60 @@ void gather_room(struct gather *g, size_t extra)
     g->t = t;
     g->v = v;
     g->cap = cap;
+    if (g->h)
+        g->h = grown(g, g->h, sizeof *g->h);
+    if (g->since)
+        g->since = grown(g, g->since, sizeof *g->since);
+}
+
+/* Nothing is said of the samples behind `told`. */
+static void tell_nothing(struct gather *g)
+{
+    size_t more = g->n - g->told;
+    if (g->h && more)
+        memset(g->h + g->told, 0, more * sizeof *g->h);
+    if (g->since && more)
+        memset(g->since + g->told, 0, more * sizeof *g->since);
+    g->told = g->n;
+}
+
+/* Places of the samples from `from` on; those before are of others. */
+static void tell_room(struct gather *g, size_t from, bool h, bool since)
+{
+    if (h && !g->h) {
+        g->h = arena_alloc(g->arena, g->cap * sizeof *g->h);
+        memset(g->h, 0, from * sizeof *g->h);
+    }
+    if (since && !g->since) {
+        g->since = arena_alloc(g->arena, g->cap * sizeof *g->since);
+        memset(g->since, 0, from * sizeof *g->since);
+    }
+    tell_nothing(g);
+}
+
+static const struct histogram *histogram_at(const struct extra_view *x, ts_ms t)
+{
+    size_t lo = 0, hi = x->h_n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (x->t[mid] < t)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < x->h_n && x->t[lo] == t ? x->h[lo] : NULL;
+}
+
+void gather_tell(struct gather *g, size_t from, const struct extra_view *x)
+{
+    if (from == g->n || (!x->h_n && !x->starts_n))
+        return;
+    tell_room(g, from, x->h_n > 0, x->starts_n > 0);
+    for (size_t i = from; i < g->n && x->h_n; i++)
+        if (is_histogram_mark(g->v[i]))
+            g->h[i] = histogram_at(x, g->t[i]);
+    for (size_t i = from; i < g->n && x->starts_n; i++)
+        g->since[i] = starts_get(x->starts, x->starts_n, g->t[i]);
 }
 
 void gather_keep(struct gather *g, size_t extra)
@@ -81,23 +144,48 @@ static int ranked_cmp(const void *a, const void *b)
     return (x->rank > y->rank) - (x->rank < y->rank);
 }
 
+/* Puts what is told of the samples in the order of r, where each time is once. */
+static void move_told(struct gather *g, const struct ranked *r, size_t n)
+{
+    const struct histogram **h = g->h ? arena_alloc(g->arena, n * sizeof *h) : NULL;
+    ts_ms *since = g->since ? arena_alloc(g->arena, n * sizeof *since) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (h)
+            h[i] = g->h[r[i].rank];
+        if (since)
+            since[i] = g->since[r[i].rank];
+    }
+    g->h = h;
+    g->since = since;
+    g->told = n;
+}
+
+static void sort(struct gather *g)
+{
+    struct ranked *r MEM_CLEANUP = mem_array(g->n, sizeof *r);
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++)
+        r[i] = (struct ranked){g->t[i], g->v[i], i};
+    qsort(r, g->n, sizeof *r, ranked_cmp);
+    for (size_t i = 0; i < g->n; i++)
+        if (n == 0 || r[n - 1].t != r[i].t)
+            r[n++] = r[i];
+    for (size_t i = 0; i < n; i++) {
+        g->t[i] = r[i].t;
+        g->v[i] = r[i].v;
+    }
+    if (g->h || g->since)
+        move_told(g, r, n);
+    g->n = n;
+    g->cap = n; /* the other columns have room for no more */
+}
+
 void gather_settle(struct gather *g)
 {
     size_t i = 1;
+    tell_nothing(g);
     while (i < g->n && g->t[i - 1] < g->t[i])
         i++;
-    if (i >= g->n)
-        return;
-    struct ranked *r MEM_CLEANUP = mem_array(g->n, sizeof *r);
-    for (i = 0; i < g->n; i++)
-        r[i] = (struct ranked){g->t[i], g->v[i], i};
-    qsort(r, g->n, sizeof *r, ranked_cmp);
-    size_t n = 0;
-    for (i = 0; i < g->n; i++) {
-        if (n > 0 && g->t[n - 1] == r[i].t)
-            continue;
-        g->t[n] = r[i].t;
-        g->v[n++] = r[i].v;
-    }
-    g->n = n;
+    if (i < g->n)
+        sort(g);
 }

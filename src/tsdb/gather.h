@@ -13,6 +13,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "model/histogram.h"
+#include "tsdb/starts.h"
 
 struct gather {
     struct arena *arena;
@@ -20,6 +22,10 @@ struct gather {
     ts_ms *t;
     double *v;
     size_t n, cap;
+    /* Of the first `told` samples; of the others there is none. NULL: nobody said anything. */
+    const struct histogram **h;
+    ts_ms *since; /* start timestamps */
+    size_t told;
 };
 
 /* Empty, for samples with start <= t <= end. */
@@ -41,7 +47,19 @@ void gather_keep(struct gather *g, size_t extra);
 void gather_put(struct gather *g, ts_ms t, double v);
 /* Decodes a block (block.h) and keeps what is wanted of it. */
 bool gather_block(struct gather *g, bytes block, struct err *err);
-/* Sorts by time; of equal times the first that was added stays. */
+/* Sorts by time; of equal times the first that was added stays. `h` and `since` are NULL or of all
+ * samples afterwards. */
 void gather_settle(struct gather *g);
+
+/* What samples have besides time and value, by their times; both rise and hold each time once. */
+struct extra_view {
+    const ts_ms *t;
+    const struct histogram *const *h;
+    size_t h_n;
+    const struct start_span *starts;
+    size_t starts_n;
+};
+/* Tells the samples from `from` on what they are. */
+void gather_tell(struct gather *g, size_t from, const struct extra_view *x);
 
 #endif

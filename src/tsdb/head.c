@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "model/sample.h"
+
 static void count_memory(struct head *h, int64_t n)
 {
     atomic_fetch_add_explicit(&h->memory, (uint64_t)n, memory_order_relaxed);
@@ -212,6 +214,8 @@ enum append_result head_append(struct head *h, struct series *s, ts_ms t, double
         return compare(there, v);
     } else {
         push_late(h, s, t, v);
+        if (s->has_extra)
+            extras_put(&h->extras, head_series_number(h, s), t, NULL, 0, INT64_MAX);
     }
     h->samples++;
     if (t < h->min_t)
@@ -219,6 +223,21 @@ enum append_result head_append(struct head *h, struct series *s, ts_ms t, double
     if (t > h->max_t)
         h->max_t = t;
     return APPEND_STORED;
+}
+
+enum append_result head_append_extra(struct head *h, struct series *s, ts_ms t, double v,
+                                     const struct histogram *hist, ts_ms start)
+{
+    uint64_t number = head_series_number(h, s);
+    ts_ms before = s->has_last && s->end.t < t ? s->end.t : INT64_MAX;
+    enum append_result r = head_append(h, s, t, hist ? histogram_mark() : v);
+    if (r == APPEND_STORED && (hist || start)) {
+        extras_put(&h->extras, number, t, hist, start, before);
+        s->has_extra = true;
+    }
+    if (r == APPEND_DUPLICATE && hist && !extras_same(&h->extras, number, t, hist, h->frozen_live))
+        r = APPEND_CONFLICTING;
+    return r;
 }
 
 /* ---- generations ---- */
@@ -235,6 +254,8 @@ void head_freeze(struct head *h, struct series *s)
     seal_late(h, s);
     s->frozen = s->sealed;
     s->sealed = NULL;
+    if (s->has_extra)
+        extras_freeze(&h->extras, head_series_number(h, s));
 }
 
 void head_drop_frozen(struct head *h, struct series *s)
@@ -245,6 +266,8 @@ void head_drop_frozen(struct head *h, struct series *s)
         chunk_retire(h, c);
     }
     s->frozen = NULL;
+    if (s->has_extra)
+        extras_drop_frozen(&h->extras, head_series_number(h, s));
 }
 
 /* ---- reading ---- */
@@ -317,11 +340,17 @@ static void add_closed(struct gather *g, const struct chunk *c)
 
 bool capture_read(const struct capture *c, struct gather *out, struct err *err)
 {
+    size_t frozen = out->n;
     add_closed(out, c->frozen);
+    size_t now = out->n;
+    if (c->extra)
+        extra_capture_tell(c->extra, true, out, frozen);
     add_closed(out, c->sealed);
     if (c->open)
         add_chunk(out, c->open, c->open_len, c->open_n);
     for (uint32_t i = 0; i < c->late_n; i++)
         gather_put(out, c->late->at[i].t, c->late->at[i].v);
+    if (c->extra)
+        extra_capture_tell(c->extra, false, out, now);
     return true;
 }

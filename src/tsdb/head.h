@@ -26,6 +26,7 @@
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "tsdb/chunk.h"
+#include "tsdb/extras.h"
 #include "tsdb/flights.h"
 #include "tsdb/gather.h"
 #include "tsdb/keys.h"
@@ -62,10 +63,11 @@ struct series {
     bool gone;                     /* removed from its shard; only a late capture still sees it */
     struct chunk *sealed, *frozen; /* closed chunks, newest first */
     struct late *late;
-    uint64_t rank;     /* under order.lock: rises with the labels; 0: none yet */
-    bool forgotten;    /* under order.lock: it has no place there any more */
-    uint16_t idle;     /* flushes in a row that found nothing; the flush's own */
-    uint32_t labels[]; /* name, value, name, value: symbols */
+    uint64_t rank;          /* under order.lock: rises with the labels; 0: none yet */
+    bool forgotten;         /* under order.lock: it has no place there any more */
+    _Atomic bool has_extra; /* set under the gate: extras has something of it */
+    uint16_t idle;          /* flushes in a row that found nothing; the flush's own */
+    uint32_t labels[];      /* name, value, name, value: symbols */
 };
 static_assert(offsetof(struct series, sealed) == 64, "what a batch looks at");
 
@@ -105,6 +107,7 @@ struct head {
     struct reclaim reclaim;
     struct flights flights;
     struct order order;
+    struct extras extras;            /* under the gate */
     _Atomic uint64_t added, removed; /* series, ever */
     _Atomic uint64_t memory;         /* bytes, about */
     _Atomic uint64_t series;
@@ -167,6 +170,10 @@ static inline void series_prefetch_end(const struct series *s)
 }
 /* Under the gate, for writing. */
 enum append_result head_append(struct head *h, struct series *s, ts_ms t, double v);
+/* As above, of a sample that is a histogram (h not NULL: v is no matter) or has a start (not 0).
+ * The histogram passes histogram_check. */
+enum append_result head_append_extra(struct head *h, struct series *s, ts_ms t, double v,
+                                     const struct histogram *hist, ts_ms start);
 /* Moves the chunks of an older generation to `frozen`. Under the gate, for writing. */
 void head_freeze(struct head *h, struct series *s);
 /* Drops frozen chunks; under the gate, for writing, after frozen_live was cleared. */
@@ -174,6 +181,7 @@ void head_drop_frozen(struct head *h, struct series *s);
 
 /* What a reader copies of a series under the gate. */
 struct capture {
+    const struct extra_capture *extra; /* extras_capture, by the caller; NULL: nothing */
     const struct chunk *open, *sealed, *frozen;
     const struct late *late;
     ts_ms open_max_t;

@@ -56,7 +56,7 @@ static bool add_frame(struct dec *d, struct enc *out)
     return true;
 }
 
-static bool unpack_section(bytes raw, struct enc *out)
+bool index_unpack(bytes raw, struct enc *out)
 {
     struct dec d = dec_of(raw);
     while (dec_left(&d) > 0)
@@ -159,7 +159,7 @@ static bool load_columns(struct index *x, struct dec *d, uint32_t i)
 
 /* As labels_cmp; numbers of symbols are in order of their text. */
 static int ids_cmp(const struct index *x, const struct run *r, uint32_t a, const struct run *q,
-                      uint32_t b)
+                   uint32_t b)
 {
     const struct schema *s = &x->schemas[r->schema], *t = &x->schemas[q->schema];
     const uint32_t *v = run_values(x, r, a), *w = run_values(x, q, b);
@@ -310,7 +310,7 @@ static bool load_sections(struct index *x, struct err *err)
     for (int i = 0; i < N; i++) {
         struct enc section = {0};
         char what[64];
-        bool ok = unpack_section(raw[i], &section) && load[i](x, (bytes){section.p, section.n});
+        bool ok = index_unpack(raw[i], &section) && load[i](x, (bytes){section.p, section.n});
         enc_fini(&section);
         snprintf(what, sizeof what, "section \"%s\"", names[i]);
         if (!ok)
@@ -328,7 +328,7 @@ struct index *index_load(struct part *p, struct err *err)
     x->values_section = part_section(p, "values");
     x->times_section = part_section(p, "times");
     if ((x->values_section && x->times_section) || index_damaged(x, "its directory", err))
-        if (load_sections(x, err))
+        if (load_sections(x, err) && index_load_extras(x, err))
             return x;
     index_free(x);
     return NULL;

@@ -33,7 +33,13 @@ struct index_writer *index_writer_new(struct part_writer *w);
 /* Labels are larger than those before; samples rise in time, at least one. */
 void index_writer_series(struct index_writer *x, struct labels ls, const ts_ms *t, const double *v,
                          size_t n);
+/* What the samples of the series written last are besides: histograms (NULL: none) and starts
+ * (NULL: none), of each of its samples. */
+void index_writer_extras(struct index_writer *x, const ts_ms *t, const struct histogram *const *h,
+                         const ts_ms *start, size_t n);
 void index_writer_metadata(struct index_writer *x, const struct metadata *m);
+/* A list as exemplars_encode makes it; takes what it has. */
+void index_writer_exemplars(struct index_writer *x, struct enc *e);
 /* Fills in what the writer knows (times, counts), finishes the part and frees all. */
 bool index_writer_finish(struct index_writer *x, struct part_info *info, uint64_t *size,
                          struct err *err);
@@ -60,14 +66,17 @@ void index_see(const struct index *x, str name, const struct id_list *ids, struc
                void (*fn)(void *arg, str text), void *arg);
 /* True when it has a block in the range. */
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
-/* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise. What the cache
- * does not have is one batch of ranges. */
+/* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise, and tells what
+ * they are besides. What the cache does not have is one batch of ranges; histograms are another. */
 bool index_read(const struct index *x, struct page_cache *c, const uint32_t *ids, size_t n,
                 struct gather *const *out, struct err *err);
 /* Calls fn for all metadata; text in the index. */
 void index_metadata(const struct index *x, void (*fn)(void *arg, const struct metadata *m),
                     void *arg);
-/* Reads and checks page `no` of those there are (values first, then times); for scrubbing. */
+/* The list of exemplars of the part, unpacked; empty when it has none. Frees nothing on failure. */
+bool index_exemplars(const struct index *x, struct enc *out, struct err *err);
+/* Reads and checks page `no` of those there are (values first, then times, then blocks of
+ * histograms); for scrubbing. */
 size_t index_pages_n(const struct index *x);
 bool index_check_page(const struct index *x, size_t no, uint64_t *size, struct err *err);
 

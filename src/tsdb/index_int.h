@@ -3,6 +3,7 @@
 #ifndef TSDB_INDEX_INT_H
 #define TSDB_INDEX_INT_H
 
+#include "store/enc.h"
 #include "tsdb/index.h"
 
 /* What a block holds. A reader refuses an index with kinds that it does not know. */
@@ -32,6 +33,20 @@ struct page_at {
     uint32_t first; /* number of its first entry in the section */
 };
 
+/* A block of histograms. */
+struct hist_at {
+    ts_ms min_t, max_t;
+    uint64_t off; /* in the section */
+    uint32_t size, n;
+};
+
+/* What few series have: theirs are at[first[i]] up to at[first[i + 1]], i the place of the series'
+ * id in `ids`, which rise. */
+struct few {
+    uint32_t *ids, *first; /* ids_n; ids_n + 1 */
+    uint32_t ids_n;
+};
+
 struct index {
     struct part *part;
     struct arena arena;
@@ -53,6 +68,10 @@ struct index {
     uint32_t pages_n, time_pages_n;
     const struct part_section *values_section, *times_section;
     bytes metadata;
+    struct few hist, starts;
+    struct hist_at *hists;
+    struct start_span *start_spans;
+    const struct part_section *hist_section; /* NULL: there are no histograms */
 };
 
 /* ERR_CORRUPT, naming the part. */
@@ -65,6 +84,39 @@ static inline const uint32_t *run_values(const struct index *x, const struct run
 {
     return &x->values[r->values_at + (uint64_t)(id - r->first) * x->schemas[r->schema].n];
 }
+
+/* ---- index_extras.c: histograms, start timestamps, exemplars ---- */
+
+/* Features of a part, in its footer. */
+enum { PART_HISTOGRAMS = 1, PART_STARTS = 2, PART_EXEMPLARS = 4 };
+
+/* What a writer collects of them. */
+struct few_out {
+    struct enc e;
+    uint32_t series_n, last_id;
+    uint64_t t, start; /* the last ones written */
+};
+struct extras_out {
+    struct enc blocks, exemplars;
+    struct few_out hist, starts;
+};
+void extras_out_series(struct extras_out *x, uint32_t id, const ts_ms *t,
+                       const struct histogram *const *h, const ts_ms *start, size_t n);
+void extras_out_fini(struct extras_out *x);
+/* Gives the sections that are not empty, and their feature bits. */
+uint64_t extras_out_write(struct extras_out *x, struct part_writer *w,
+                          void (*section)(void *arg, const char *name, struct enc *e), void *arg);
+
+/* Loads what the part has; the sections named so are unpacked already. */
+bool index_load_extras(struct index *x, struct err *err);
+/* Reads what the samples of series ids[i] are, which are out[i] from from[i] on. */
+bool index_tell(const struct index *x, const uint32_t *ids, size_t n, struct gather *const *out,
+                const size_t *from, struct err *err);
+size_t index_hist_blocks_n(const struct index *x);
+bool index_check_hist_block(const struct index *x, size_t no, uint64_t *size, struct err *err);
+
+/* A whole section, unpacked; false: its frames are malformed. */
+bool index_unpack(bytes raw, struct enc *out);
 
 /* Sections are frames behind each other: uvar bytes, uvar stored bytes, the bytes; compressed when
  * stored bytes are fewer. */

@@ -183,25 +183,31 @@ bool index_read(const struct index *x, struct page_cache *c, const uint32_t *ids
                 struct gather *const *out, struct err *err)
 {
     struct fetch f = {.x = x, .cache = c};
-    for (size_t i = 0; i < n; i++)
+    size_t *from MEM_CLEANUP = mem_array(n + 1, sizeof *from);
+    for (size_t i = 0; i < n; i++) {
         want_series(&f, ids[i], out[i]);
+        from[i] = out[i]->n;
+    }
     bool ok = read_missing(&f, err);
     for (size_t i = 0; i < f.blocks.n && ok; i++)
         ok = add_block(&f, &f.blocks.at[i], err);
     fetch_fini(&f);
-    return ok;
+    return ok && index_tell(x, ids, n, out, from, err);
 }
 
 /* ---- scrubbing ---- */
 
 size_t index_pages_n(const struct index *x)
 {
-    return (size_t)x->pages_n + x->time_pages_n;
+    return (size_t)x->pages_n + x->time_pages_n + index_hist_blocks_n(x);
 }
 
 bool index_check_page(const struct index *x, size_t no, uint64_t *size, struct err *err)
 {
+    size_t pages = (size_t)x->pages_n + x->time_pages_n;
     bool is_times = no >= x->pages_n;
+    if (no >= pages)
+        return index_check_hist_block(x, no - pages, size, err);
     struct page_key k =
         key_of(x, is_times ? PAGE_TIMES : PAGE_VALUES, (uint32_t)(is_times ? no - x->pages_n : no));
     uint64_t off;

@@ -55,6 +55,7 @@ struct index_writer {
     struct numbers known_rows; /* hash of their times -> row + 1 */
     struct enc metadata;
     uint32_t metadata_n;
+    struct extras_out extras;
     uint64_t samples;
     ts_ms min_t, max_t;
     uint32_t *final; /* early number -> final number */
@@ -91,6 +92,7 @@ static void index_writer_free(struct index_writer *x)
     vec_fini(&x->known);
     numbers_fini(&x->known_rows);
     enc_fini(&x->metadata);
+    extras_out_fini(&x->extras);
     free(x->final);
     arena_fini(&x->arena);
     free(x);
@@ -197,6 +199,19 @@ void index_writer_series(struct index_writer *x, struct labels ls, const ts_ms *
         add_block(x, t + from, v + from, to - from);
     }
     vec_push(&x->series, s);
+}
+
+void index_writer_extras(struct index_writer *x, const ts_ms *t, const struct histogram *const *h,
+                         const ts_ms *start, size_t n)
+{
+    extras_out_series(&x->extras, (uint32_t)x->series.n - 1, t, h, start, n);
+}
+
+void index_writer_exemplars(struct index_writer *x, struct enc *e)
+{
+    enc_fini(&x->extras.exemplars);
+    x->extras.exemplars = *e;
+    *e = (struct enc){0};
 }
 
 void index_writer_metadata(struct index_writer *x, const struct metadata *m)
@@ -385,6 +400,11 @@ static void write_metadata(struct index_writer *x)
     add_section(x, "metadata", &e);
 }
 
+static void section(void *arg, const char *name, struct enc *e)
+{
+    add_section(arg, name, e);
+}
+
 bool index_writer_finish(struct index_writer *x, struct part_info *info, uint64_t *size,
                          struct err *err)
 {
@@ -401,6 +421,7 @@ bool index_writer_finish(struct index_writer *x, struct part_info *info, uint64_
     write_series(x);
     write_blocks(x);
     write_metadata(x);
+    info->features = extras_out_write(&x->extras, x->w, section, x);
     bool ok = x->err.kind == ERR_NONE;
     if (ok) {
         ok = part_writer_finish(x->w, info, size, err);

@@ -108,8 +108,11 @@ static bool take_series(struct merge *m, struct labels ls, struct err *err)
         in->next++;
     }
     gather_settle(&m->samples);
-    if (m->samples.n)
-        index_writer_series(m->out, ls, m->samples.t, m->samples.v, m->samples.n);
+    const struct gather *g = &m->samples;
+    if (g->n) {
+        index_writer_series(m->out, ls, g->t, g->v, g->n);
+        index_writer_extras(m->out, g->t, g->h, g->since, g->n);
+    }
     return true;
 }
 
@@ -149,6 +152,19 @@ static void write_metadata(struct merge *m)
     map_fini(&s.families);
 }
 
+/* The newest input that has some has all that there were. */
+static bool write_exemplars(struct merge *m, struct err *err)
+{
+    struct enc e = {0};
+    bool ok = true;
+    for (size_t i = MERGE_PARTS; i-- > 0 && ok && e.n == 0;)
+        ok = index_exemplars(m->in[i].index->x, &e, err);
+    if (ok && e.n)
+        index_writer_exemplars(m->out, &e);
+    enc_fini(&e);
+    return ok;
+}
+
 static bool open_inputs(struct merge *m, struct tpart *const *at, struct err *err)
 {
     for (size_t i = 0; i < MERGE_PARTS; i++) {
@@ -172,7 +188,7 @@ static bool write_part(struct merge *m, struct part_info *info, struct err *err)
     if (!w)
         return false;
     m->out = index_writer_new(w);
-    if (!write_series(m, err)) {
+    if (!write_series(m, err) || !write_exemplars(m, err)) {
         index_writer_abort(m->out);
         return false;
     }

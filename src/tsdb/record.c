@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tsdb/record.h"
 
+#include "tsdb/exemplars.h"
 #include "tsdb/head.h"
+#include "tsdb/hist_block.h"
 
 /* Layout and sections; a reader refuses what it does not know. */
 enum { RECORD_LAYOUT = 1 };
-enum section { SECTION_DEFINITIONS = 1, SECTION_SAMPLES = 2, SECTION_METADATA = 3 };
+enum section {
+    SECTION_DEFINITIONS = 1,
+    SECTION_EXTRAS, /* what some samples of the next section are besides */
+    SECTION_SAMPLES,
+    SECTION_METADATA,
+    SECTION_EXEMPLARS,
+};
+
+/* Of a sample in SECTION_EXTRAS. */
+enum extra_bit { EXTRA_HISTOGRAM = 1, EXTRA_START = 2, EXTRA_BITS = 3 };
 
 /* How a label is written: like that of the definition before at the same place, or in part. */
 enum label_code { LABEL_SAME, LABEL_VALUE, LABEL_BOTH };
@@ -191,6 +202,40 @@ static void pick(const struct record_input *in, struct picked *p)
     p->v = v;
 }
 
+static uint8_t extra_bits(const struct batch *b, size_t k)
+{
+    return (uint8_t)((b->h && b->h[k] ? EXTRA_HISTOGRAM : 0) |
+                     (b->start && b->start[k] ? EXTRA_START : 0));
+}
+
+/* Places are those of the samples that are written. */
+static void encode_extras(struct enc *e, const struct record_input *in)
+{
+    const struct batch *b = in->b;
+    size_t at = section_begin(e, SECTION_EXTRAS);
+    uint64_t n = 0, before = 0, start = 0;
+    for (size_t i = 0; i < b->series_n; i++) {
+        const struct batch_series *s = &b->series[i];
+        if (!in->number[i])
+            continue;
+        for (size_t k = s->first; k < (size_t)s->first + s->n; k++, n++) {
+            uint8_t bits = extra_bits(b, k);
+            if (!bits)
+                continue;
+            enc_uvar(e, n - before);
+            before = n;
+            enc_u8(e, bits);
+            if (bits & EXTRA_START) {
+                enc_svar(e, (int64_t)((uint64_t)b->start[k] - start));
+                start = (uint64_t)b->start[k];
+            }
+            if (bits & EXTRA_HISTOGRAM)
+                hist_encode(e, b->h[k]);
+        }
+    }
+    section_end(e, at);
+}
+
 static void encode_samples(struct enc *e, const struct record_input *in)
 {
     struct picked p;
@@ -229,9 +274,16 @@ void record_encode(struct enc *e, const struct record_input *in)
     enc_u8(e, RECORD_LAYOUT);
     if (in->definitions_n)
         encode_definitions(e, in);
+    if (in->b->h || in->b->start)
+        encode_extras(e, in);
     encode_samples(e, in);
     if (in->b->metadata_n)
         encode_metadata(e, in->b);
+    if (in->exemplars.n) {
+        size_t at = section_begin(e, SECTION_EXEMPLARS);
+        enc_bytes(e, in->exemplars.p, in->exemplars.n);
+        section_end(e, at);
+    }
 }
 
 /* ---- decoding ---- */
@@ -278,7 +330,55 @@ static bool check_samples(const struct record_samples *s)
     return n == s->n;
 }
 
-static bool decode_samples(struct dec *d, struct arena *a, const struct record_visitor *v)
+struct sample_extra {
+    uint64_t at; /* place among the samples */
+    const struct histogram *h;
+    ts_ms start;
+};
+typedef VEC(struct sample_extra) extra_list;
+
+static bool decode_extras(struct dec *d, struct arena *a, extra_list *out)
+{
+    uint64_t at = 0, start = 0;
+    while (dec_left(d) > 0) {
+        struct sample_extra x = {0};
+        uint64_t step = dec_uvar(d);
+        uint8_t bits = dec_u8(d);
+        if (d->bad || !bits || bits & ~EXTRA_BITS || (out->n && !step) || step > UINT32_MAX)
+            return false;
+        x.at = at += step;
+        if (bits & EXTRA_START)
+            x.start = (ts_ms)(start += (uint64_t)dec_svar(d));
+        if (bits & EXTRA_HISTOGRAM) {
+            x.h = hist_decode(d, a);
+            if (!x.h)
+                return false;
+        }
+        vec_push(out, x);
+    }
+    return !d->bad;
+}
+
+/* Makes columns of the list. */
+static bool spread_extras(const extra_list *l, struct arena *a, struct record_samples *s)
+{
+    if (l->n == 0)
+        return true;
+    if (vec_last(l).at >= s->n)
+        return false;
+    const struct histogram **h = arena_zalloc(a, s->n * sizeof *h);
+    ts_ms *start = arena_zalloc(a, s->n * sizeof *start);
+    for (size_t i = 0; i < l->n; i++) {
+        h[l->at[i].at] = l->at[i].h;
+        start[l->at[i].at] = l->at[i].start;
+    }
+    s->h = h;
+    s->start = start;
+    return true;
+}
+
+static bool decode_samples(struct dec *d, struct arena *a, const extra_list *extras,
+                           const struct record_visitor *v)
 {
     uint64_t series_n = dec_uvar(d), n = dec_uvar(d);
     if (d->bad || n > dec_left(d) / sizeof(double) || series_n > n)
@@ -293,8 +393,8 @@ static bool decode_samples(struct dec *d, struct arena *a, const struct record_v
     if (!p)
         return false;
     memcpy(values, p, n * sizeof *values);
-    struct record_samples s = {series_n, n, number, count, (const ts_ms *)t, values};
-    return check_samples(&s) && v->samples(v->arg, &s);
+    struct record_samples s = {series_n, n, number, count, (const ts_ms *)t, values, NULL, NULL};
+    return check_samples(&s) && spread_extras(extras, a, &s) && v->samples(v->arg, &s);
 }
 
 static bool decode_metadata(struct dec *d, const struct record_visitor *v)
@@ -312,26 +412,28 @@ static bool decode_metadata(struct dec *d, const struct record_visitor *v)
     return !d->bad;
 }
 
-static bool decode_section(enum section which, struct dec *d, struct arena *a,
+static bool decode_section(enum section which, struct dec *d, struct arena *a, extra_list *extras,
                            const struct record_visitor *v)
 {
     switch (which) {
     case SECTION_DEFINITIONS:
         return decode_definitions(d, a, v);
+    case SECTION_EXTRAS:
+        return decode_extras(d, a, extras);
     case SECTION_SAMPLES:
-        return decode_samples(d, a, v);
+        return decode_samples(d, a, extras, v);
     case SECTION_METADATA:
         return decode_metadata(d, v);
+    case SECTION_EXEMPLARS:
+        return exemplar_rows_decode(d, a, v->exemplar, v->arg);
     }
     return false;
 }
 
-bool record_decode(bytes b, struct arena *a, const struct record_visitor *v)
+static bool decode_sections(struct dec d, struct arena *a, extra_list *extras,
+                            const struct record_visitor *v)
 {
-    struct dec d = dec_of(b);
     uint8_t before = 0;
-    if (dec_u8(&d) != RECORD_LAYOUT)
-        return false;
     while (dec_left(&d) > 0) {
         uint8_t which = dec_u8(&d);
         uint32_t n = dec_u32(&d);
@@ -339,9 +441,18 @@ bool record_decode(bytes b, struct arena *a, const struct record_visitor *v)
         if (!p || which <= before)
             return false;
         struct dec in = dec_of(bytes_of(p, n));
-        if (!decode_section((enum section)which, &in, a, v) || dec_left(&in) > 0)
+        if (!decode_section((enum section)which, &in, a, extras, v) || dec_left(&in) > 0)
             return false;
         before = which;
     }
     return !d.bad;
+}
+
+bool record_decode(bytes b, struct arena *a, const struct record_visitor *v)
+{
+    struct dec d = dec_of(b);
+    extra_list extras = {0};
+    bool ok = dec_u8(&d) == RECORD_LAYOUT && decode_sections(d, a, &extras, v);
+    vec_fini(&extras);
+    return ok;
 }

@@ -22,6 +22,10 @@ static bool samples(void *arg, const struct record_samples *s)
     }
     for (size_t i = 0; i < s->n; i++)
         n += s->t[i] == INT64_MIN && s->v[i] == 1; /* reads all of them */
+    struct err err;
+    for (size_t i = 0; i < s->n && s->h; i++)
+        if (s->h[i] && !histogram_check(s->h[i], &err))
+            __builtin_trap();
     return n >= s->n;
 }
 static bool metadata(void *arg, const struct metadata *m)
@@ -29,9 +33,15 @@ static bool metadata(void *arg, const struct metadata *m)
     return m->family.n <= *(size_t *)arg;
 }
 
+static void exemplar(void *arg, struct labels series, const struct exemplar *x)
+{
+    if (series.n > *(size_t *)arg || x->labels.n > *(size_t *)arg)
+        __builtin_trap();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct record_visitor v = {define, samples, metadata, &n};
+    struct record_visitor v = {define, samples, metadata, exemplar, &n};
     struct arena a ARENA_CLEANUP;
     arena_init(&a, 0);
     record_decode((bytes){data, n}, &a, &v);

@@ -18,6 +18,8 @@ enum { ASIDE_MAX = 1 << 20, AHEAD = 16, HOLES = 8, DIRECT_MIN = 1 << 16 };
 struct aside {
     uint64_t number, lsn;
     struct sample s;
+    const struct histogram *h; /* in aside_arena */
+    ts_ms start;
 };
 
 struct replay {
@@ -29,7 +31,7 @@ struct replay {
     VEC(struct series *) far;
     size_t defined;
     VEC(struct aside) aside;
-    struct arena arena;
+    struct arena arena, aside_arena;
 };
 
 struct replay *replay_new(struct tsdb *db, uint64_t covered, struct tsdb_recovery *report)
@@ -39,6 +41,7 @@ struct replay *replay_new(struct tsdb *db, uint64_t covered, struct tsdb_recover
     r->covered = covered;
     r->report = report;
     arena_init(&r->arena, 0);
+    arena_init(&r->aside_arena, 0);
     return r;
 }
 
@@ -90,12 +93,24 @@ static void count_orphan(struct replay *r, uint64_t lsn)
     self_add(SELF_TSDB_ORPHANS, 1);
 }
 
-static void put_aside(struct replay *r, uint64_t number, ts_ms t, double v)
+static void put_aside(struct replay *r, uint64_t number, const struct record_samples *x, size_t k)
 {
-    if (r->aside.n < ASIDE_MAX)
-        vec_push(&r->aside, (struct aside){number, r->lsn, {t, v}});
-    else
+    struct aside a = {number, r->lsn, {x->t[k], x->v[k]}, NULL, x->start ? x->start[k] : 0};
+    if (r->aside.n >= ASIDE_MAX) {
         count_orphan(r, r->lsn);
+        return;
+    }
+    if (x->h && x->h[k])
+        a.h = histogram_dup(&r->aside_arena, x->h[k]);
+    vec_push(&r->aside, a);
+}
+
+static void append(struct replay *r, struct series *s, const struct record_samples *x, size_t k)
+{
+    if (x->h || x->start)
+        head_append_extra(&r->db->head, s, x->t[k], x->v[k], x->h[k], x->start[k]);
+    else
+        head_append(&r->db->head, s, x->t[k], x->v[k]);
 }
 
 /* Series a good way ahead, and where the next sample goes of those half as far. */
@@ -124,10 +139,10 @@ static bool samples(void *arg, const struct record_samples *x)
         struct series *s = ring[i % AHEAD];
         for (size_t end = k + x->count[i]; k < end; k++) {
             if (!s) {
-                put_aside(r, x->number[i], x->t[k], x->v[k]);
+                put_aside(r, x->number[i], x, k);
                 continue;
             }
-            head_append(&r->db->head, s, x->t[k], x->v[k]);
+            append(r, s, x, k);
             newest = x->t[k] > newest ? x->t[k] : newest;
             r->report->wal_samples++;
         }
@@ -157,6 +172,10 @@ static bool probe_samples(void *arg, const struct record_samples *x)
     return true;
 }
 
+static void probe_exemplar(void *arg, struct labels series, const struct exemplar *x)
+{
+}
+
 static bool probe_metadata(void *arg, const struct metadata *m)
 {
     return true;
@@ -169,7 +188,7 @@ static bool probe_metadata(void *arg, const struct metadata *m)
 static bool is_whole(struct replay *r, const struct wal_record *w)
 {
     struct probe p = {.r = r};
-    struct record_visitor v = {probe_define, probe_samples, probe_metadata, &p};
+    struct record_visitor v = {probe_define, probe_samples, probe_metadata, probe_exemplar, &p};
     if (!w->doubtful)
         return true;
     bool ok = record_decode(w->payload, &r->arena, &v);
@@ -185,12 +204,19 @@ static bool metadata(void *arg, const struct metadata *m)
     return true;
 }
 
+static void exemplar(void *arg, struct labels series, const struct exemplar *x)
+{
+    struct replay *r = arg;
+    if (r->lsn >= r->covered)
+        exemplars_add(r->db->exemplars, series, x);
+}
+
 static void end_epoch(struct replay *r)
 {
     VEC_EACH (a, &r->aside) {
         struct series *s = series_of(r, a->number);
         if (s) {
-            head_append(&r->db->head, s, a->s.t, a->s.v);
+            head_append_extra(&r->db->head, s, a->s.t, a->s.v, a->h, a->start);
             db_note_newest(r->db, a->s.t);
             r->report->wal_samples++;
         } else {
@@ -198,6 +224,7 @@ static void end_epoch(struct replay *r)
         }
     }
     vec_clear(&r->aside);
+    arena_reset(&r->aside_arena);
     vec_clear(&r->series);
     vec_clear(&r->far);
     r->defined = 0;
@@ -213,7 +240,7 @@ static bool over_budget(const struct tsdb *db)
 bool replay_record(void *arg, const struct wal_record *w, struct err *err)
 {
     struct replay *r = arg;
-    struct record_visitor v = {define, samples, metadata, r};
+    struct record_visitor v = {define, samples, metadata, exemplar, r};
     if (w->epoch != r->epoch)
         end_epoch(r);
     r->epoch = w->epoch;
@@ -245,5 +272,6 @@ void replay_end(struct replay *r)
     vec_fini(&r->series);
     vec_fini(&r->far);
     arena_fini(&r->arena);
+    arena_fini(&r->aside_arena);
     free(r);
 }

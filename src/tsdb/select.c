@@ -104,6 +104,17 @@ static void match_late(struct selection *sel, const struct request *r, const siz
     }
 }
 
+/* Under the gate. */
+static void capture_series(struct selection *sel, size_t i)
+{
+    const struct head *h = &sel->db->head;
+    const struct series *s = sel->series.at[i];
+    head_capture(h, s, &sel->captures[i]);
+    if (s->has_extra)
+        sel->captures[i].extra =
+            extras_capture(&h->extras, head_series_number(h, s), h->frozen_live, &sel->arena);
+}
+
 static bool select_head(struct selection *sel, const struct request *r, struct err *err)
 {
     struct head *h = &sel->db->head;
@@ -117,7 +128,7 @@ static bool select_head(struct selection *sel, const struct request *r, struct e
     if (sel->series.n > room)
         sel->captures = mem_realloc(sel->captures, sel->series.n * sizeof *sel->captures);
     for (size_t i = 0; i < sel->series.n; i++)
-        head_capture(h, sel->series.at[i], &sel->captures[i]);
+        capture_series(sel, i);
     sel->parts = sel->db->parts;
     atomic_fetch_add(&sel->parts->refs, 1);
     pthread_rwlock_unlock(&h->gate);
@@ -423,11 +434,21 @@ static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start
         return false;
     for (size_t i = 0; i < asked; i++) {
         gather_settle(&g[i]);
-        out[i] = (struct columns){.n = g[i].n, .t = g[i].t, .v = g[i].v};
+        out[i] = (struct columns){g[i].n, g[i].t, g[i].v, g[i].h, g[i].since};
         samples += g[i].n;
     }
     *n = asked;
     return check_budget(sel, samples, err);
+}
+
+static bool db_exemplars(struct source *s, const struct matcher_set *sets, size_t sets_n,
+                         ts_ms start, ts_ms end, struct arena *a, struct exemplar_series **out,
+                         size_t *n, struct err *err)
+{
+    struct tsdb *db = db_of_source(s);
+    ts_ms oldest = db_oldest(db);
+    exemplars_select(db->exemplars, sets, sets_n, start < oldest ? oldest : start, end, a, out, n);
+    return true;
 }
 
 const struct source_ops tsdb_source_ops = {
@@ -438,5 +459,6 @@ const struct source_ops tsdb_source_ops = {
     .release = sel_release,
     .label_names = db_label_names,
     .label_values = db_label_values,
+    .exemplars = db_exemplars,
     .metadata = db_metadata_get,
 };

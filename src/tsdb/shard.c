@@ -178,6 +178,8 @@ static void series_retire(struct head *h, struct series *s)
     atomic_fetch_sub_explicit(&h->memory, series_bytes(s), memory_order_relaxed);
     atomic_fetch_sub_explicit(&h->series, 1, memory_order_relaxed);
     s->gone = true;
+    if (s->has_extra)
+        extras_remove(&h->extras, head_series_number(h, s));
     reclaim_retire(&h->reclaim, s);
 }
 
@@ -399,6 +401,7 @@ void head_init(struct head *h, unsigned shards)
     pthread_rwlockattr_destroy(&attr);
     reclaim_init(&h->reclaim);
     symbols_init(&h->symbols, &h->reclaim);
+    extras_init(&h->extras, &h->reclaim, &h->memory);
     keys_init(&h->keys);
     flights_init(&h->flights);
     order_init(&h->order);
@@ -415,6 +418,7 @@ void head_fini(struct head *h)
     for (unsigned i = 0; i < h->shards_n; i++)
         shard_fini(&h->shards[i]);
     free(h->shards);
+    extras_fini(&h->extras);
     symbols_fini(&h->symbols);
     keys_fini(&h->keys);
     flights_fini(&h->flights);

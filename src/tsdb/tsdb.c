@@ -8,7 +8,7 @@
 #include "sys/self.h"
 #include "tsdb/tsdb_int.h"
 
-enum { SHARDS_MAX = 64, READ_ONLY_ATTEMPTS = 8 };
+enum { SHARDS_MAX = 64, READ_ONLY_ATTEMPTS = 8, EXEMPLARS_DEFAULT = 100000 };
 
 static unsigned default_shards(void)
 {
@@ -17,6 +17,16 @@ static unsigned default_shards(void)
     while (n < SHARDS_MAX && (long)n < cpus)
         n *= 2;
     return n;
+}
+
+static size_t exemplars_max(int64_t max)
+{
+    return max < 0 ? 0 : max == 0 ? EXEMPLARS_DEFAULT : (size_t)max;
+}
+
+void tsdb_set_exemplars_max(struct tsdb *db, int64_t max)
+{
+    exemplars_resize(db->exemplars, exemplars_max(max));
 }
 
 static struct tsdb *db_new(const struct tsdb_options *o)
@@ -40,6 +50,7 @@ static struct tsdb *db_new(const struct tsdb_options *o)
     pthread_mutex_init(&db->work, NULL);
     pthread_mutex_init(&db->parts_lock, NULL);
     db_metadata_init(db);
+    db->exemplars = exemplars_new(exemplars_max(o->exemplars_max));
     return db;
 }
 
@@ -53,6 +64,7 @@ static void db_free(struct tsdb *db)
     page_cache_free(db->pages);
     head_fini(&db->head);
     db_metadata_fini(db);
+    exemplars_free(db->exemplars);
     pthread_mutex_destroy(&db->work);
     pthread_mutex_destroy(&db->parts_lock);
     arena_fini(&db->arena);
@@ -110,6 +122,33 @@ static void load_metadata(struct tsdb *db)
     db->metadata.dirty = false;
 }
 
+static void put_exemplar(void *arg, struct labels series, const struct exemplar *x)
+{
+    exemplars_add(arg, series, x);
+}
+
+/* From the newest part that has some, as all flushes with new ones wrote all. One that cannot be
+ * read is put away later; then an older one is better than none. */
+static void load_exemplars(struct tsdb *db)
+{
+    struct err err = {0};
+    struct enc e = {0};
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    for (size_t i = db->parts->n; i-- > 0 && e.n == 0;) {
+        struct tpart *p = db->parts->at[i];
+        struct index_ref *r = part_section(p->part, "exemplars") ? tpart_index(p, &err) : NULL;
+        if (!r || !index_exemplars(r->x, &e, &err))
+            e.n = 0;
+        struct dec d = dec_of(bytes_of(e.p, e.n));
+        if (e.n && !exemplar_rows_decode(&d, &a, put_exemplar, db->exemplars))
+            e.n = 0;
+        index_ref_put(r);
+    }
+    enc_fini(&e);
+    exemplars_set_dirty(db->exemplars, false);
+}
+
 static bool open_wal(struct tsdb *db, struct tsdb_recovery *report, struct err *err)
 {
     struct wal_recovery found;
@@ -143,6 +182,7 @@ static struct tsdb *open_once(const struct tsdb_options *o, struct tsdb_recovery
     bool ok = open_catalog(db, report, err);
     if (ok) {
         load_metadata(db);
+        load_exemplars(db);
         ok = open_wal(db, report, err);
     }
     *moved = o->read_only && db->catalog && catalog_is_outdated(db->catalog);

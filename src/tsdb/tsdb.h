@@ -6,7 +6,9 @@
  * Promises. `done(ok)` of a write runs after the batch is durable (TSDB_DURABLE: synced; TSDB_FAST:
  * written, synced at the next tick) and visible as a whole; any selection begun after it sees it.
  * Samples of one series may come in any order of time. Of two samples with the same time the first
- * stays. Every bit pattern of a double comes back as it came in.
+ * stays. Every bit pattern of a double comes back as it came in; of histograms the distribution
+ * does (histogram_equal), but a hint that there was no reset is forgotten. Exemplars are bounded
+ * (exemplars.h) and not part of the moment of a selection.
  */
 #ifndef TSDB_TSDB_H
 #define TSDB_TSDB_H
@@ -29,6 +31,7 @@ struct tsdb_options {
     uint64_t cache_bytes_max;  /* pages of parts. 0: 16 MiB */
     uint64_t wal_bytes_max;    /* flush when it is larger. 0: 64 MiB */
     uint64_t segment_bytes;    /* of the WAL. 0: default */
+    int64_t exemplars_max;     /* kept at most; below 0: none. 0: 100,000 */
     int64_t flush_age_ms;      /* flush when the head's first sample came this long ago. 0: 2 h */
     unsigned shards;           /* power of two; 0: as many as CPUs */
     bool stepped;              /* simulation: no thread, commits happen in tsdb_step */
@@ -58,6 +61,9 @@ struct tsdb_recovery {
 struct tsdb *tsdb_open(const struct tsdb_options *o, struct tsdb_recovery *report, struct err *err);
 /* Commits and syncs what waits. No writes, selections or ticks may be under way. */
 void tsdb_close(struct tsdb *db);
+
+/* As exemplars_max. Any thread. */
+void tsdb_set_exemplars_max(struct tsdb *db, int64_t max);
 
 /* Write side. Works on the calling thread up to the queueing of the WAL record and never waits for
  * disk; `done` runs on the committer's thread, or before write returns when nothing was queued. */

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "store/catalog.h"
 #include "store/wal.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/head.h"
 #include "tsdb/index.h"
 #include "tsdb/tsdb.h"
@@ -83,6 +84,8 @@ struct tsdb {
         struct map map; /* family -> struct metadata_entry */
         bool dirty;     /* not all of it is in a part */
     } metadata;
+
+    struct exemplars *exemplars;
 
     _Atomic uint64_t stored, duplicate, conflicting, refused;
     _Atomic int64_t newest; /* largest time ever stored; INT64_MIN: none */

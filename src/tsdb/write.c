@@ -24,6 +24,9 @@ struct pending {
     uint64_t *number;       /* for the WAL; 0: not stored */
     uint8_t *define;        /* enum definition */
     size_t n;
+    struct exemplar_row *exemplars; /* in the batch's arena; series: place in exemplar_series */
+    struct labels *exemplar_series;
+    size_t exemplars_n;
     struct flight flight;
     struct batch_result result;
     batch_done done;
@@ -77,6 +80,34 @@ static void note_first(struct pending *p, enum err_kind kind, struct batch_serie
             why);
 }
 
+static void move_sample(struct batch *b, uint32_t to, uint32_t from)
+{
+    b->t[to] = b->t[from];
+    b->v[to] = b->v[from];
+    if (b->h)
+        b->h[to] = b->h[from];
+    if (b->start)
+        b->start[to] = b->start[from];
+}
+
+/* Drops histograms that are none. */
+static void drop_unsound(struct pending *p)
+{
+    struct batch *b = p->b;
+    for (size_t i = 0; i < b->series_n && b->h; i++) {
+        struct batch_series *s = &b->series[i];
+        struct err why = {0};
+        uint32_t n = 0;
+        for (uint32_t k = s->first; k < s->first + s->n; k++)
+            if (!b->h[k] || histogram_check(b->h[k], &why))
+                move_sample(b, s->first + n++, k);
+        if (n < s->n)
+            note_first(p, ERR_INVALID, s, why.msg);
+        p->result.invalid += s->n - n;
+        s->n = n;
+    }
+}
+
 /* Drops samples of unusable times from the batch. */
 static void drop_out_of_bounds(struct pending *p)
 {
@@ -88,8 +119,9 @@ static void drop_out_of_bounds(struct pending *p)
         for (uint32_t k = s->first; k < s->first + s->n; k++) {
             if (b->t[k] < oldest || b->t[k] > TSDB_TIME_MAX || b->t[k] < -TSDB_TIME_MAX)
                 continue;
-            b->t[s->first + n] = b->t[k];
-            b->v[s->first + n++] = b->v[k];
+            if (s->first + n != k)
+                move_sample(b, s->first + n, k);
+            n++;
         }
         if (n < s->n)
             note_first(p, ERR_INVALID, s,
@@ -295,6 +327,16 @@ static void look_ahead(const struct pending *p, size_t i)
         series_prefetch_end(p->series[i + 8]);
 }
 
+static enum append_result apply(struct pending *p, struct series *s, uint32_t k)
+{
+    struct head *h = &p->db->head;
+    const struct batch *b = p->b;
+    if (b->h || b->start)
+        return head_append_extra(h, s, b->t[k], b->v[k], b->h ? b->h[k] : NULL,
+                                 b->start ? b->start[k] : 0);
+    return head_append(h, s, b->t[k], b->v[k]);
+}
+
 static void apply_samples(struct pending *p, uint64_t lsn)
 {
     struct tsdb *db = p->db;
@@ -307,7 +349,7 @@ static void apply_samples(struct pending *p, uint64_t lsn)
         const struct batch_series *s = &b->series[i];
         look_ahead(p, i);
         for (uint32_t k = s->first; p->series[i] && k < s->first + s->n; k++) {
-            results[head_append(h, p->series[i], b->t[k], b->v[k])]++;
+            results[apply(p, p->series[i], k)]++;
             newest = b->t[k] > newest ? b->t[k] : newest;
         }
     }
@@ -351,6 +393,13 @@ static void finish(struct pending *p, bool ok, const struct err *err)
     p->done(p->arg, ok, ok ? &p->result : &none, err);
 }
 
+static void apply_exemplars(struct pending *p)
+{
+    for (size_t i = 0; i < p->exemplars_n; i++)
+        exemplars_add(p->db->exemplars, p->exemplar_series[p->exemplars[i].series],
+                      &p->exemplars[i].x);
+}
+
 static void committed(void *arg, bool ok, uint64_t lsn, const struct err *err)
 {
     struct pending *p = arg;
@@ -358,6 +407,7 @@ static void committed(void *arg, bool ok, uint64_t lsn, const struct err *err)
         apply_samples(p, lsn);
         for (size_t i = 0; i < p->b->metadata_n; i++)
             db_metadata_put(p->db, &p->b->metadata[i]);
+        apply_exemplars(p);
     }
     finish(p, ok, err);
     pending_unref(p);
@@ -395,6 +445,11 @@ static struct enc encode(struct pending *p, uint64_t segment)
     struct arena a ARENA_CLEANUP;
     arena_init(&a, 0);
     struct record_input in = {.b = p->b, .number = p->number};
+    struct enc exemplars = {0};
+    if (p->exemplars_n)
+        exemplar_rows_encode(&exemplars, p->exemplar_series, p->exemplars_n, p->exemplars,
+                             p->exemplars_n);
+    in.exemplars = bytes_of(exemplars.p, exemplars.n);
     size_t room = choose_definitions(p, segment);
     struct record_definition *at = arena_alloc(&a, room * sizeof *at);
     for (size_t i = 0; room && i < p->n; i++)
@@ -403,6 +458,7 @@ static struct enc encode(struct pending *p, uint64_t segment)
                 p->number[i], series_labels(&p->db->head, p->series[i], &a)};
     in.definitions = at;
     record_encode(&e, &in);
+    enc_fini(&exemplars);
     return e;
 }
 
@@ -451,7 +507,39 @@ static bool has_work(const struct pending *p)
     for (size_t i = 0; i < p->n; i++)
         if (p->series[i])
             return true;
-    return p->b->metadata_n > 0;
+    return p->b->metadata_n > 0 || p->exemplars_n > 0;
+}
+
+/* The labels of the exemplar's series; nothing: it is not stored. */
+static struct labels exemplar_labels(struct pending *p, uint32_t series)
+{
+    const struct batch_series *bs = &p->b->series[series];
+    if (bs->labels.n)
+        return bs->labels;
+    if (p->series[series])
+        return series_labels(&p->db->head, p->series[series], &p->b->arena);
+    return (struct labels){0};
+}
+
+/* Those that will be stored. The same one comes again and again until there is a newer one. */
+static void choose_exemplars(struct pending *p)
+{
+    struct batch *b = p->b;
+    if (!b->exemplars_n)
+        return;
+    p->exemplars = arena_alloc(&b->arena, b->exemplars_n * sizeof *p->exemplars);
+    p->exemplar_series = arena_alloc(&b->arena, b->exemplars_n * sizeof *p->exemplar_series);
+    for (size_t i = 0; i < b->exemplars_n; i++) {
+        const struct batch_exemplar *x = &b->exemplars[i];
+        struct exemplar e = {x->labels, x->t, x->v};
+        assert(x->series < b->series_n);
+        struct labels ls = exemplar_labels(p, x->series);
+        if (!ls.n || exemplars_check(p->db->exemplars, ls, &e) != EXEMPLAR_STORED)
+            continue;
+        p->exemplar_series[p->exemplars_n] = ls;
+        p->exemplars[p->exemplars_n] = (struct exemplar_row){(uint32_t)p->exemplars_n, e};
+        p->exemplars_n++;
+    }
 }
 
 void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
@@ -468,10 +556,13 @@ void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
     p->number = mem_zalloc((p->n + 1) * sizeof *p->number);
     p->define = mem_zalloc(p->n + 1);
     flight_begin(&p->db->head.flights, &p->flight);
+    drop_unsound(p);
     drop_out_of_bounds(p);
     bool ok = resolve(p, &err);
-    if (ok)
+    if (ok) {
         db_metadata_filter(p->db, b);
+        choose_exemplars(p);
+    }
     if (ok && !has_work(p)) {
         finish(p, true, NULL);
         pending_unref(p);
