@@ -17,6 +17,7 @@
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "model/sample.h"
+#include "model/tier.h"
 
 /* What one query may use; shared by everything that works for it. Checked at every series. */
 struct budget {
@@ -49,6 +50,13 @@ struct columns {
     const ts_ms *start;               /* NULL: none is known; start[i] 0: that one is not */
 };
 
+/* Times start < t <= end of which a selection has no samples but rows of a tier (model/tier.h). */
+struct tier_span {
+    int64_t step_ms;
+    ts_ms start, end;
+};
+enum { SOURCE_TIERS_MAX = 4 };
+
 struct selection; /* opaque to the reader, with its own memory */
 
 struct source {
@@ -70,6 +78,13 @@ struct source_ops {
     bool (*read)(struct selection *sel, size_t first, size_t *n, ts_ms start, ts_ms end,
                  struct arena *a, struct columns *out, struct err *err);
     void (*release)(struct selection *sel);
+    /* The spans of the selection that are rows, oldest first, neighbours; how many. Nearly always
+     * 0. NULL: a source without tiers. */
+    size_t (*tiers)(const struct selection *sel, struct tier_span out[SOURCE_TIERS_MAX]);
+    /* Appends the rows of series i whose window has any t with start <= t <= end, counted against
+     * the budget as a sample each. Threads as read. */
+    bool (*read_tier)(struct selection *sel, size_t i, ts_ms start, ts_ms end,
+                      struct tier_rows *out, struct err *err);
 
     /* Sorted names, or values of `name`, of the series that match (m_n 0: all), in the arena. Found
      * in indexes, not in samples: those of series near the range may come too. */

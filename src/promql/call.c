@@ -276,6 +276,82 @@ static bool evaluate_windows(struct over_range *o, const struct range_series *s,
     return true;
 }
 
+/* What a window over rows of tiers has: floats, histograms. */
+enum { HAS_FLOATS = 1, HAS_HISTOGRAMS = 2 };
+
+static unsigned kinds_of(const struct over_range *o, const struct range_series *s, size_t step)
+{
+    unsigned kinds = 0;
+    ts_ms end = o->windows.end[step], start = end - o->windows.range_ms;
+    for (size_t i = tier_rows_behind(s->rows, s->rows_n, start); i < s->rows_n; i++) {
+        if (s->rows[i].first_t > end)
+            break;
+        if (s->rows[i].count > 0)
+            kinds |= s->rows[i].hist ? HAS_HISTOGRAMS : HAS_FLOATS;
+    }
+    for (size_t i = o->lo[step]; kinds && i < o->hi[step]; i++)
+        if (i >= s->raw_from)
+            kinds |= s->h && s->h[i] ? HAS_HISTOGRAMS : HAS_FLOATS;
+    return kinds;
+}
+
+/* Whether the function on rows is right for what the window has. */
+static bool rows_will_do(const struct over_range *o, unsigned kinds)
+{
+    switch (o->windows.extended ? TIER_NEEDS_SAMPLES : o->fn->tier) {
+    case TIER_NEEDS_SAMPLES:
+        return false;
+    case TIER_COUNT:
+    case TIER_PRESENT:
+    case TIER_TIME_OF_FIRST:
+    case TIER_TIME_OF_LAST:
+        return true;
+    default:
+        return kinds == HAS_FLOATS;
+    }
+}
+
+static void note_rows(struct over_range *o, const struct range_series *s)
+{
+    note_thinned(o->ev, o->n, o->fn->name, s->rows_end);
+}
+
+/* Windows that touch rows of tiers get their value from these, in place of the one that the first
+ * and last sample of each row gave. */
+static bool evaluate_rows(struct over_range *o, const struct range_series *s, bool mixed,
+                          struct err *err)
+{
+    enum { ROWS = 1 << 18 };
+    struct tier_series in = {.rows = s->rows,
+                             .rows_n = s->rows_n,
+                             .t = s->t + s->raw_from,
+                             .v = s->v + s->raw_from,
+                             .n = s->n - s->raw_from};
+    size_t work = 0;
+    for (size_t i = 0; i < o->grid->n; i++) {
+        ts_ms end = o->windows.end[i];
+        unsigned kinds = kinds_of(o, s, i);
+        if (!kinds)
+            continue;
+        if (!rows_will_do(o, kinds)) {
+            note_rows(o, s);
+            continue;
+        }
+        if (!tier_window(o->fn->tier, &in, end - o->windows.range_ms, end, &o->out[i]))
+            o->out[i] = absent();
+        if (mixed)
+            o->out_h[i] = NULL;
+        work += s->rows_n;
+        if (work < ROWS)
+            continue;
+        work = 0;
+        pool_yield();
+        if (!budget_use(o->ev->q->budget, 0, err))
+            return false;
+    }
+    return true;
+}
+
 static bool any_value(const double *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -343,6 +419,8 @@ static bool range_put(void *ctx, const struct range_series *s, struct err *err)
     arena_reset(&o->arena);
     o->ev->stats.samples_total += find_windows(o, s);
     if (!evaluate_windows(o, s, mixed, err))
+        return false;
+    if (s->rows_n && !evaluate_rows(o, s, mixed, err))
         return false;
     any = any_value(o->out, o->grid->n);
     if (any && o->fn->flags & FN_COUNTER)

@@ -139,6 +139,11 @@ struct range_series {
     const double *v;
     const struct histogram *const *h; /* as in struct columns */
     const ts_ms *start;
+    /* Rows of tiers that overlap the windows; of them the samples above have first and last. */
+    const struct tier_row *rows;
+    size_t rows_n;
+    ts_ms rows_end;  /* up to here samples are gone */
+    size_t raw_from; /* samples from here on are behind the rows */
 };
 
 struct range_sink {
@@ -160,6 +165,30 @@ bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, s
                   struct err *err);
 bool eval_range(struct eval *ev, const struct node *n, const struct windows *w,
                 const struct range_sink *sink, struct err *err);
+
+/* ---- tiered.c: selections of which a part is rows of tiers ---- */
+
+struct tiered {
+    struct selection_ref from;
+    struct tier_span spans[SOURCE_TIERS_MAX];
+    bool used[SOURCE_TIERS_MAX];
+    size_t n;              /* 0: nothing to do, the usual case */
+    struct tier_rows rows; /* of the series at hand */
+};
+struct tiered tiered_of(struct selection_ref from, struct arena *scratch);
+/* Reads the rows of series i and puts what samples are known from them before those of `c`: first
+ * and last of each row and markers, as far as they are inside of start and end. `*raw_from`: place
+ * of the first sample that c had. */
+bool tiered_read(struct eval *ev, struct tiered *t, size_t i, const struct select_hints *h,
+                 struct columns *c, size_t *raw_from, struct err *err);
+/* Lookups inside of the samples of a row: its first. True when there is any. */
+bool tiered_look_up(const struct tiered *t, const ts_ms *at, size_t n, enum lookup what,
+                    struct row *r);
+/* Up to when the samples asked for are gone. */
+ts_ms tiered_end(const struct tiered *t, const struct select_hints *h);
+/* Infos: which spans were used. */
+void tiered_note(struct eval *ev, const struct tiered *t, const struct node *at,
+                 const struct select_hints *h);
 
 /* ---- rows.c ---- */
 
@@ -249,6 +278,10 @@ void note_warning(struct eval *ev, const struct node *at, const char *fmt, ...)
 void note_info(struct eval *ev, const struct node *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* A quantile outside [0, 1] gets upstream's warning. */
+/* The step of a tier, and of which times it answers. */
+void note_tier(struct eval *ev, const struct node *at, int64_t step_ms, ts_ms start, ts_ms end);
+/* A function that needs every sample of windows in which some are gone; up to when they are. */
+void note_thinned(struct eval *ev, const struct node *at, str function, ts_ms end);
 void note_quantile(struct eval *ev, const struct node *at, double q);
 /* A histogram whose buckets had to be made monotonic; equal ones are counted together. */
 void note_monotonicity(struct eval *ev, const struct node *at, str metric, ts_ms t, double min,

@@ -8,13 +8,16 @@
  *   row     the same for all steps of one series at once, when a sliding window can do better
  *   mixed   beside window or row: windows with native histograms, with start times, or of anchored
  *           and smoothed selectors. Without it such a window is worked on as its floats alone.
- *   call    everything else: the function evaluates its arguments itself
- *   scalar  no series at all: a value per step
+ *   tier    beside window or row: what it is on rows of a tier, where they stand for samples that
+ * are gone. Else it sees the first and last sample of each row, and a warning says so. call
+ * everything else: the function evaluates its arguments itself scalar  no series at all: a value
+ * per step
  */
 #ifndef PROMQL_FUNCTION_INT_H
 #define PROMQL_FUNCTION_INT_H
 
 #include "promql/ast_int.h"
+#include "promql/tier_window.h"
 
 struct eval;
 struct grid;
@@ -88,6 +91,7 @@ struct function {
     bool (*window)(const struct window *w, double *out);
     void (*row)(const struct range_row *r, double *out);
     bool (*mixed)(const struct mixed_window *m, struct mixed_value *out);
+    enum tier_function tier;
     /* Of window and row: refuses scalar arguments (a row of `steps` each); may be NULL. */
     bool (*check)(const double *const *args, size_t steps, struct err *err);
     bool (*call)(struct eval *ev, const struct node *n, const struct grid *g,

@@ -19,6 +19,8 @@ struct mem_source {
     struct arena arena; /* labels */
     struct label_table table;
     VEC(struct mem_series) series; /* by index in the table */
+    struct tier_span tiers[SOURCE_TIERS_MAX];
+    size_t tiers_n;
 };
 
 struct selection {
@@ -95,6 +97,9 @@ static bool mem_read(struct selection *sel, size_t first, size_t *n, ts_ms start
     const struct mem_series *s = &sel->m->series.at[sel->index[first]];
     (void)a;
     *n = 1;
+    const struct mem_source *src = sel->m;
+    if (src->tiers_n && start <= src->tiers[src->tiers_n - 1].end)
+        start = src->tiers[src->tiers_n - 1].end + 1;
     size_t lo = lower_bound(s, start), hi = lo;
     while (hi < s->t.n && s->t.at[hi] <= end)
         hi++;
@@ -108,6 +113,36 @@ static bool mem_read(struct selection *sel, size_t first, size_t *n, ts_ms start
         out->start = s->starts ? s->start.at + lo : NULL;
     }
     return true;
+}
+
+static size_t mem_tiers(const struct selection *sel, struct tier_span out[SOURCE_TIERS_MAX])
+{
+    memcpy(out, sel->m->tiers, sizeof sel->m->tiers);
+    return sel->m->tiers_n;
+}
+
+static bool mem_read_tier(struct selection *sel, size_t i, ts_ms start, ts_ms end,
+                          struct tier_rows *out, struct err *err)
+{
+    const struct mem_series *s = &sel->m->series.at[sel->index[i]];
+    struct tier_rows all = {.arena = out->arena};
+    for (size_t k = 0; k < sel->m->tiers_n; k++) {
+        const struct tier_span *span = &sel->m->tiers[k];
+        size_t lo = lower_bound(s, span->start + 1), hi = lower_bound(s, span->end + 1);
+        struct columns c = {.n = hi - lo,
+                            .t = s->t.at + lo,
+                            .v = s->v.at + lo,
+                            .h = s->histograms ? s->h.at + lo : NULL};
+        if (hi > lo)
+            tier_of_samples(&all, span->step_ms, &c);
+    }
+    for (size_t k = 0; k < all.n; k++) {
+        if (all.at[k].start >= end || all.at[k].end < start)
+            continue;
+        *tier_rows_room(out, 1) = all.at[k];
+        out->n++;
+    }
+    return !sel->budget || budget_use(sel->budget, out->n, err);
 }
 
 static void mem_release(struct selection *sel)
@@ -177,6 +212,8 @@ static const struct source_ops mem_ops = {
     .labels = mem_labels,
     .read = mem_read,
     .release = mem_release,
+    .tiers = mem_tiers,
+    .read_tier = mem_read_tier,
     .label_names = mem_label_names,
     .label_values = mem_label_values,
     .metadata = mem_metadata,
@@ -190,8 +227,15 @@ struct mem_source *mem_source_new(void)
     return m;
 }
 
+void mem_source_tier(struct mem_source *m, int64_t step_ms, ts_ms until)
+{
+    ts_ms start = m->tiers_n ? m->tiers[m->tiers_n - 1].end : INT64_MIN;
+    m->tiers[m->tiers_n++] = (struct tier_span){step_ms, start, until};
+}
+
 void mem_source_clear(struct mem_source *m)
 {
+    m->tiers_n = 0;
     VEC_EACH (s, &m->series) {
         vec_fini(&s->t);
         vec_fini(&s->v);

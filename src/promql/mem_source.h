@@ -23,6 +23,9 @@ struct mem_sample {
  * for it. The reset hint of a histogram that is no gauge becomes what upstream's storage knows of
  * it: nothing for the first of a chunk, that there was none for those behind it. */
 bool mem_source_add(struct mem_source *m, struct labels ls, const struct mem_sample *s);
+/* From now on selections have rows of this step of the samples up to `until`, a multiple of it,
+ * which is behind those of coarser tiers given before. At most SOURCE_TIERS_MAX. */
+void mem_source_tier(struct mem_source *m, int64_t step_ms, ts_ms until);
 /* Forgets everything. */
 void mem_source_clear(struct mem_source *m);
 

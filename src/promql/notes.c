@@ -138,6 +138,30 @@ static void add_time(struct strbuf *b, ts_ms t)
                 (long long)(rest / 60 % 60), (long long)(rest % 60));
 }
 
+void note_tier(struct eval *ev, const struct node *at, int64_t step_ms, ts_ms start, ts_ms end)
+{
+    struct strbuf b = {0};
+    char step[64];
+    duration_format(step_ms, step);
+    strbuf_addf(&b, "PromQL info: samples from ");
+    add_time(&b, start);
+    strbuf_addz(&b, " to ");
+    add_time(&b, end);
+    strbuf_addf(&b, " are gone, the rows of %s that were kept of them answer", step);
+    add_position(ev->notes, at, &b);
+    add_note(ev->notes, false, &b);
+}
+
+void note_thinned(struct eval *ev, const struct node *at, str function, ts_ms end)
+{
+    struct strbuf b = {0};
+    strbuf_addf(&b, "PromQL warning: %.*s needs every sample; of those up to ", STR_ARG(function));
+    add_time(&b, end);
+    strbuf_addz(&b, " it has the first and last of each row that was kept");
+    add_position(ev->notes, at, &b);
+    add_note(ev->notes, true, &b);
+}
+
 static void add_repair(struct notes *n, const struct repair *r)
 {
     char min[F64_TEXT_MAX], max[F64_TEXT_MAX];

@@ -55,15 +55,45 @@ static void strip_buckets(struct columns *c, struct arena *scratch)
     c->h = out;
 }
 
-/* Reads series i into the scratch arena; the source counts its samples against the budget. */
-static bool read_series(struct eval *ev, const struct node *n, struct selection *sel, size_t i,
-                        const struct select_hints *h, struct arena *scratch, struct columns *out,
-                        struct err *err)
+/* A selection that is being read, series by series. */
+struct reader {
+    struct selection *sel;
+    struct select_hints h;
+    struct arena scratch; /* of the series at hand */
+    struct tiered tiered;
+    size_t series_n;
+    size_t raw_from; /* of the series at hand: samples before it are those known from rows */
+};
+
+static bool reader_open(struct eval *ev, const struct node *n, const struct select_hints *h,
+                        struct reader *r, struct err *err)
 {
+    *r = (struct reader){.h = *h, .sel = select_series(ev, n, h, err)};
+    if (!r->sel)
+        return false;
+    r->series_n = ev->q->source->ops->size(r->sel);
+    arena_init(&r->scratch, ev->arena.limit_bytes);
+    r->tiered = tiered_of((struct selection_ref){ev->q->source->ops, r->sel}, &r->scratch);
+    return true;
+}
+
+static void reader_close(struct eval *ev, const struct node *n, struct reader *r)
+{
+    if (r->tiered.n)
+        tiered_note(ev, &r->tiered, n, &r->h);
+    arena_fini(&r->scratch);
+}
+
+/* Reads series i into the scratch arena; the source counts its samples against the budget. */
+static bool read_series(struct eval *ev, const struct node *n, struct reader *r, size_t i,
+                        struct columns *out, struct err *err)
+{
+    struct arena *scratch = &r->scratch;
     arena_reset(scratch);
     int64_t begin = now_ns(ev);
     *out = (struct columns){0};
-    bool ok = source_read(ev->q->source->ops, sel, i, h->start, h->end, scratch, out, err);
+    bool ok = source_read(ev->q->source->ops, r->sel, i, r->h.start, r->h.end, scratch, out, err) &&
+              (!r->tiered.n || tiered_read(ev, &r->tiered, i, &r->h, out, &r->raw_from, err));
     ev->stats.select_ns += now_ns(ev) - begin;
     if (!ok)
         return false;
@@ -239,23 +269,23 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     struct select_hints h = {.start = min - ev->lookback_ms + 1,
                              .end = smoothed ? max + ev->lookback_ms : max,
                              .step_ms = g->n > 1 ? g->step_ms : 0};
-    struct selection *sel = select_series(ev, n, &h, err);
-    if (!sel)
+    struct reader from;
+    if (!reader_open(ev, n, &h, &from, err))
         return false;
-    size_t series_n = ev->q->source->ops->size(sel);
-    struct arena scratch;
-    arena_init(&scratch, ev->arena.limit_bytes);
-    struct instant in = {ev, n, at, g->n, what, v, NULL, &scratch, {ev, n, &scratch, {0}}};
+    struct instant in = {
+        ev, n, at, g->n, what, v, NULL, &from.scratch, {ev, n, &from.scratch, {0}}};
     bool ok = true;
-    for (size_t i = 0; ok && i < series_n; i++) {
+    for (size_t i = 0; ok && i < from.series_n; i++) {
         struct columns c;
-        struct row r = {.labels = ev->q->source->ops->labels(sel, i)};
+        struct row r = {.labels = ev->q->source->ops->labels(from.sel, i)};
         bool any = false;
-        ok = read_series(ev, n, sel, i, &h, &scratch, &c, err) &&
-             look_up_series(&in, &c, &r, &any, err) && (!any || sink->put(sink->ctx, &r, err));
+        ok = read_series(ev, n, &from, i, &c, err) && look_up_series(&in, &c, &r, &any, err);
+        if (ok && from.tiered.n)
+            any |= tiered_look_up(&from.tiered, at, g->n, what, &r);
+        ok = ok && (!any || sink->put(sink->ctx, &r, err));
     }
     histogram_work_fini(&in.smoother.work);
-    arena_fini(&scratch);
+    reader_close(ev, n, &from);
     return ok;
 }
 
@@ -284,31 +314,35 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
                              .step_ms = w->n > 1 ? w->end[1] - w->end[0] : 0,
                              .range_ms = w->range_ms,
                              .func = ev->func};
-    struct selection *sel = select_series(ev, n->range.selector, &h, err);
-    if (!sel)
+    struct reader from;
+    if (!reader_open(ev, n->range.selector, &h, &from, err))
         return false;
-    size_t series_n = ev->q->source->ops->size(sel);
-    struct arena scratch;
-    arena_init(&scratch, ev->arena.limit_bytes);
     bool ok = true;
-    for (size_t i = 0; ok && i < series_n; i++) {
+    for (size_t i = 0; ok && i < from.series_n; i++) {
         struct columns c;
-        ok = read_series(ev, n->range.selector, sel, i, &h, &scratch, &c, err);
-        if (!ok || c.n == 0)
+        ok = read_series(ev, n->range.selector, &from, i, &c, err);
+        size_t rows_n = from.tiered.rows.n;
+        if (!ok || (c.n == 0 && rows_n == 0))
             continue;
-        if (!drop_stale(&c, &scratch)) {
+        ts_ms raw_from = rows_n && from.raw_from < c.n ? c.t[from.raw_from] : INT64_MAX;
+        if (!drop_stale(&c, &from.scratch)) {
             ok = err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
             continue;
         }
-        struct range_series s = {.labels = ev->q->source->ops->labels(sel, i),
+        struct range_series s = {.labels = ev->q->source->ops->labels(from.sel, i),
                                  .n = c.n,
                                  .t = c.t,
                                  .v = c.v,
                                  .h = c.h,
-                                 .start = c.start};
-        ok = c.n == 0 || sink->put(sink->ctx, &s, err);
+                                 .start = c.start,
+                                 .rows = from.tiered.rows.at,
+                                 .rows_end = tiered_end(&from.tiered, &h),
+                                 .rows_n = rows_n};
+        while (rows_n && s.raw_from < c.n && c.t[s.raw_from] < raw_from)
+            s.raw_from++;
+        ok = (c.n == 0 && rows_n == 0) || sink->put(sink->ctx, &s, err);
     }
-    arena_fini(&scratch);
+    reader_close(ev, n->range.selector, &from);
     return ok;
 }
 

@@ -19,8 +19,7 @@ struct extent {
     struct tier_fold all;
 };
 
-/* First row whose last sample is behind t. */
-static size_t first_behind(const struct tier_row *rows, size_t n, ts_ms t)
+size_t tier_rows_behind(const struct tier_row *rows, size_t n, ts_ms t)
 {
     size_t lo = 0, hi = n;
     while (lo < hi) {
@@ -33,9 +32,12 @@ static size_t first_behind(const struct tier_row *rows, size_t n, ts_ms t)
     return lo;
 }
 
-static bool has_numbers(const struct tier_row *r)
+/* Whether the row has samples that the function looks at. */
+static bool counts(const struct tier_row *r, enum tier_function fn)
 {
-    return r->count > 0 && !r->hist;
+    bool any_kind = fn == TIER_COUNT || fn == TIER_PRESENT || fn == TIER_TIME_OF_FIRST ||
+                    fn == TIER_TIME_OF_LAST;
+    return r->count > 0 && (!r->hist || any_kind);
 }
 
 static void add_samples(struct pieces *p, const struct tier_series *s)
@@ -48,14 +50,15 @@ static void add_samples(struct pieces *p, const struct tier_series *s)
     tier_fold_samples(&p->inside, s->t + lo, s->v + lo, hi - lo);
 }
 
-static struct pieces pieces_of(const struct tier_series *s, ts_ms start, ts_ms end)
+static struct pieces pieces_of(const struct tier_series *s, ts_ms start, ts_ms end,
+                               enum tier_function fn)
 {
     struct pieces p = {.start = start, .end = end};
-    for (size_t i = first_behind(s->rows, s->rows_n, start); i < s->rows_n; i++) {
+    for (size_t i = tier_rows_behind(s->rows, s->rows_n, start); i < s->rows_n; i++) {
         const struct tier_row *r = &s->rows[i];
         if (r->first_t > end)
             break;
-        if (!has_numbers(r))
+        if (!counts(r, fn))
             continue;
         if (r->first_t <= start)
             p.left = r;
@@ -213,7 +216,7 @@ static bool known(const struct pieces *p, enum tier_function fn, double *out)
 bool tier_window(enum tier_function fn, const struct tier_series *s, ts_ms start, ts_ms end,
                  double *out)
 {
-    struct pieces p = pieces_of(s, start, end);
+    struct pieces p = pieces_of(s, start, end, fn);
     struct extent g;
     switch (fn) {
     case TIER_NEEDS_SAMPLES:
@@ -237,15 +240,15 @@ bool tier_window(enum tier_function fn, const struct tier_series *s, ts_ms start
 
 bool tier_window_cuts(const struct tier_row *rows, size_t n, ts_ms start, ts_ms end)
 {
-    size_t i = first_behind(rows, n, start);
+    size_t i = tier_rows_behind(rows, n, start);
     if (i < n && rows[i].first_t <= start)
         return true;
-    i = first_behind(rows, n, end);
+    i = tier_rows_behind(rows, n, end);
     return i < n && rows[i].first_t <= end;
 }
 
 const struct tier_row *tier_row_around(const struct tier_row *rows, size_t n, ts_ms t)
 {
-    size_t i = first_behind(rows, n, t);
+    size_t i = tier_rows_behind(rows, n, t);
     return i < n && rows[i].first_t <= t ? &rows[i] : NULL;
 }

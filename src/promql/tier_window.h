@@ -56,6 +56,9 @@ bool tier_window(enum tier_function fn, const struct tier_series *s, ts_ms start
 /* Whether any row has samples on both sides of a border of the window. */
 bool tier_window_cuts(const struct tier_row *rows, size_t n, ts_ms start, ts_ms end);
 
+/* The first row that has samples behind t, or n. */
+size_t tier_rows_behind(const struct tier_row *rows, size_t n, ts_ms t);
+
 /* The row whose first and last sample are at or before and after t, or NULL: what a lookup at t
  * cannot see from known samples alone. */
 const struct tier_row *tier_row_around(const struct tier_row *rows, size_t n, ts_ms t);

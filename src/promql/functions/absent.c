@@ -26,6 +26,7 @@ static bool seen_range(void *ctx, const struct range_series *s, struct err *err)
         while (k < s->n && s->t[k] <= end)
             k++;
         p->seen[i] |= k > 0 && s->t[k - 1] > end - p->windows->range_ms;
+        p->seen[i] |= s->rows_n && tier_row_around(s->rows, s->rows_n, end);
     }
     return true;
 }

@@ -200,38 +200,41 @@ static bool mixed_ts_of_first(const struct mixed_window *m, struct mixed_value *
     return window_ts_of_first(&m->w, &out->v);
 }
 
-#define OVER_TIME(id, fn, bits, text)                                                              \
+#define OVER_TIME(id, fn, on_rows, bits, text)                                                     \
     {                                                                                              \
         .name = STR_INIT(id), .args = {PROMQL_MATRIX}, .args_n = 1, .returns = PROMQL_VECTOR,      \
-        .flags = (bits), .window = (fn), .help = STR_INIT(text)                                    \
+        .flags = (bits), .window = (fn), .tier = (on_rows), .help = STR_INIT(text)                 \
     }
 
 /* The same, and another function for windows that are more than floats. */
-#define OVER_ALL(id, fn, bits, text)                                                               \
+#define OVER_ALL(id, fn, on_rows, bits, text)                                                      \
     {                                                                                              \
         .name = STR_INIT(id), .args = {PROMQL_MATRIX}, .args_n = 1, .returns = PROMQL_VECTOR,      \
-        .flags = (bits), .window = window_##fn, .mixed = mixed_##fn, .help = STR_INIT(text)        \
+        .flags = (bits), .window = window_##fn, .mixed = mixed_##fn, .tier = (on_rows),            \
+        .help = STR_INIT(text)                                                                     \
     }
 
 static const struct function rows[] = {
-    OVER_ALL("sum_over_time", sum, 0, "Sum of the values in the window."),
-    OVER_ALL("avg_over_time", avg, 0, "Mean of the values in the window."),
-    OVER_TIME("min_over_time", window_min, 0, "Smallest value in the window."),
-    OVER_TIME("max_over_time", window_max, 0, "Largest value in the window."),
-    OVER_ALL("count_over_time", count, 0, "Number of samples in the window."),
-    OVER_ALL("present_over_time", present, 0, "1 for every series with a sample."),
-    OVER_ALL("last_over_time", last, FN_KEEP_NAME, "Newest value in the window."),
-    OVER_ALL("first_over_time", first, FN_KEEP_NAME, "Oldest value in the window."),
-    OVER_TIME("stddev_over_time", window_stddev, 0, "Population standard deviation."),
-    OVER_TIME("stdvar_over_time", window_stdvar, 0, "Population variance."),
-    OVER_TIME("mad_over_time", window_mad, FN_EXPERIMENTAL, "Median absolute deviation."),
-    OVER_ALL("ts_of_first_over_time", ts_of_first, FN_EXPERIMENTAL,
+    OVER_ALL("sum_over_time", sum, TIER_SUM, 0, "Sum of the values in the window."),
+    OVER_ALL("avg_over_time", avg, TIER_AVG, 0, "Mean of the values in the window."),
+    OVER_TIME("min_over_time", window_min, TIER_MIN, 0, "Smallest value in the window."),
+    OVER_TIME("max_over_time", window_max, TIER_MAX, 0, "Largest value in the window."),
+    OVER_ALL("count_over_time", count, TIER_COUNT, 0, "Number of samples in the window."),
+    OVER_ALL("present_over_time", present, TIER_PRESENT, 0, "1 for every series with a sample."),
+    OVER_ALL("last_over_time", last, TIER_LAST, FN_KEEP_NAME, "Newest value in the window."),
+    OVER_ALL("first_over_time", first, TIER_FIRST, FN_KEEP_NAME, "Oldest value in the window."),
+    OVER_TIME("stddev_over_time", window_stddev, TIER_NEEDS_SAMPLES, 0,
+              "Population standard deviation."),
+    OVER_TIME("stdvar_over_time", window_stdvar, TIER_NEEDS_SAMPLES, 0, "Population variance."),
+    OVER_TIME("mad_over_time", window_mad, TIER_NEEDS_SAMPLES, FN_EXPERIMENTAL,
+              "Median absolute deviation."),
+    OVER_ALL("ts_of_first_over_time", ts_of_first, TIER_TIME_OF_FIRST, FN_EXPERIMENTAL,
              "Time of the oldest sample in the window."),
-    OVER_ALL("ts_of_last_over_time", ts_of_last, FN_EXPERIMENTAL,
+    OVER_ALL("ts_of_last_over_time", ts_of_last, TIER_TIME_OF_LAST, FN_EXPERIMENTAL,
              "Time of the newest sample in the window."),
-    OVER_TIME("ts_of_max_over_time", window_ts_of_max, FN_EXPERIMENTAL,
+    OVER_TIME("ts_of_max_over_time", window_ts_of_max, TIER_NEEDS_SAMPLES, FN_EXPERIMENTAL,
               "Time of the last sample with the largest value."),
-    OVER_TIME("ts_of_min_over_time", window_ts_of_min, FN_EXPERIMENTAL,
+    OVER_TIME("ts_of_min_over_time", window_ts_of_min, TIER_NEEDS_SAMPLES, FN_EXPERIMENTAL,
               "Time of the last sample with the smallest value."),
     {.name = STR_INIT("quantile_over_time"),
      .args = {PROMQL_SCALAR, PROMQL_MATRIX},
