@@ -52,11 +52,15 @@ def nunchi(*flags):
 def prometheus(directory, port):
     config = os.path.join(directory, "prometheus.yml")
     with open(config, "w", encoding="utf-8") as f:
-        f.write("scrape_configs:\n- job_name: prometheus\n  scrape_interval: 5s\n  static_configs:\n"
-                f"  - targets: ['127.0.0.1:{port}']\n")
+        f.write("global:\n  scrape_interval: 15s\n")
     return [shutil.which("prometheus"), f"--config.file={config}",
             f"--storage.tsdb.path={directory}/data", f"--web.listen-address=127.0.0.1:{port}",
-            "--web.enable-remote-write-receiver"]
+            "--web.enable-remote-write-receiver", "--web.enable-admin-api"]
+
+
+def victoria_metrics(directory, port):
+    return [shutil.which("victoria-metrics"), f"-storageDataPath={directory}",
+            f"-httpListenAddr=127.0.0.1:{port}", "-search.disableCache", "-search.latencyOffset=1ms"]
 
 
 def peers(*flags):

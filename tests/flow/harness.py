@@ -182,9 +182,9 @@ class Server:
         return [(row["metric"], float(row["value"][1])) for row in data["result"]]
 
 
-def resident_bytes(pid):
+def resident_bytes(pid, field="VmRSS"):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) * 1024
+        return int(re.search(field + r":\s+(\d+) kB", f.read()).group(1)) * 1024
 
 
 # Remote write 1.0, written out by hand: a second opinion on the wire format.
