@@ -33,7 +33,8 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) under sanitizers
 
 bench: build ## measure, side by side with what is installed of the peers
 	@tools/install-packages bench
-	@bench/run
+	@ninja -C $(BUILD) --quiet bench-metrics
+	@NUNCHI=$(abspath $(NUNCHI)) bench/run
 
 soak-kill: build ## 1,000 random kill -9 under load: no acknowledged sample may be lost
 	@tests/flow/kill_ledger_test.py --kills 1000 --requests 20000

@@ -167,7 +167,7 @@ class Bench:
         self.values.setdefault(key, {})[server] = value
 
     def make(self, name, series, scrapes, interval_ms=INTERVAL_MS, churn=0):
-        path = os.path.join(self.directory, name)
+        path = os.path.join(self.directory, name + ".requests")
         end_ms = end_of_stream(scrapes, interval_ms)
         tool("bench-stream", "make", path, "--series", series, "--scrapes", scrapes, "--interval-ms",
              interval_ms, "--end-ms", end_ms, "--churn", churn)
@@ -200,12 +200,12 @@ class Bench:
                 self.put("peak", name, server.memory_mb())
                 if name == OURS:
                     self.note_syncs(server, sent)
-                if name == VM:
-                    self.put("bytes", VM, disk_bytes(server.directory, ("cache",)) / sent["samples"])
                 if name == PROMETHEUS:
                     self.put("bytes", name, self.prometheus_bytes(server) / sent["samples"])
                 self.samples = sent["samples"]
             self.filled[name] = server
+            if name == VM:
+                self.put("bytes", VM, disk_bytes(server.directory, ("cache",)) / sent["samples"])
 
     def note_syncs(self, server, sent):
         syncs = server.metric("nunchi_wal_syncs_total")
@@ -230,12 +230,13 @@ class Bench:
         return Server(name, None, shutil.copytree(self.filled[name].directory, path))
 
     def size(self):
-        """On copies, so that the other parts find what the server itself left."""
+        """On copies, so that the other parts find what the server itself left. Logs do not count: they
+        are as long as what was not settled yet."""
         if OURS in self.names:
             copy = self.copy(OURS)
             stored = tool("bench-settle", copy.directory)
-            self.put("bytes", OURS, disk_bytes(copy.directory) / self.samples)
-            self.put("merged", OURS, disk_bytes(copy.directory) / self.samples)
+            for key in ("bytes", "merged"):
+                self.put(key, OURS, disk_bytes(copy.directory, ("wal",)) / self.samples)
             if stored["part_samples"] != self.samples:
                 say(f"nunchi: {stored['part_samples']} of {self.samples} samples in parts")
         if VM in self.names:
@@ -292,14 +293,14 @@ class Bench:
             server.stop()
 
     def count_kept(self, server, acknowledged, end_ms):
-        reply = http(server.url + "/api/v1/query",
-                     {"query": 'sum(count_over_time({__name__=~".+"}[2h]))', "time": end_ms / 1000})
-        rows = reply.json.get("data", {}).get("result", [])
-        kept = float(rows[0]["value"][1]) if rows else 0
-        lost = acknowledged - kept
-        if lost > 0:
-            self.notes.append(f"{server.name}: {lost:,.0f} acknowledged samples of {acknowledged:,.0f} "
-                              "lost by kill -9")
+        kept, form = 0, {"time": end_ms / 1000, "nocache": 1}
+        for name in http(server.url + "/api/v1/label/__name__/values").json["data"]:
+            form["query"] = f"sum(count_over_time({name}[2h]))"
+            rows = http(server.url + "/api/v1/query", form).json["data"]["result"]
+            kept += float(rows[0]["value"][1]) if rows else 0
+        if kept < acknowledged:
+            self.notes.append(f"{server.name}: {acknowledged - kept:,.0f} acknowledged samples of "
+                              f"{acknowledged:,.0f} lost by kill -9")
 
     def memory(self):
         path, _ = self.make("memory", self.million_series, 3)
