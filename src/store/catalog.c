@@ -32,10 +32,9 @@ struct catalog {
     uint64_t seen; /* read only: hash of the file as it was read */
 };
 
-/* Writes a small file so that it is there as a whole or as it was. */
-static bool replace_file(struct catalog *c, str path, bytes content, struct err *err)
+/* Writes a small file of `dir` so that it is there as a whole or as it was. */
+static bool replace_file_in(struct disk *d, str dir, str path, bytes content, struct err *err)
 {
-    struct disk *d = c->disk;
     struct arena a ARENA_CLEANUP;
     arena_init(&a, 0);
     str tmp = arena_printf(&a, "%.*s.tmp", STR_ARG(path));
@@ -46,7 +45,12 @@ static bool replace_file(struct catalog *c, str path, bytes content, struct err 
     bool ok =
         d->ops->truncate(f, 0, err) && d->ops->write(f, 0, &iov, 1, err) && d->ops->sync(f, err);
     d->ops->close(f);
-    return ok && d->ops->rename(d, tmp, path, err) && d->ops->sync_dir(d, c->dir, err);
+    return ok && d->ops->rename(d, tmp, path, err) && d->ops->sync_dir(d, dir, err);
+}
+
+static bool replace_file(struct catalog *c, str path, bytes content, struct err *err)
+{
+    return replace_file_in(c->disk, c->dir, path, content, err);
 }
 
 static bool read_file(struct catalog *c, str path, struct arena *a, bytes *out, struct err *err)
@@ -415,6 +419,12 @@ uint64_t catalog_next_id(struct catalog *c)
     return c->next_id++;
 }
 
+void catalog_ids_above(struct catalog *c, uint64_t id)
+{
+    if (id >= c->next_id)
+        c->next_id = id + 1;
+}
+
 str catalog_parts_dir(const struct catalog *c)
 {
     return c->parts_dir;
@@ -496,4 +506,134 @@ void catalog_drop(struct catalog *c, struct part *p)
     str path = part_path(&a, c->parts_dir, part_info(p)->id);
     part_close(p);
     c->disk->ops->unlink(c->disk, path, &ignored);
+}
+
+/* ---- files beside the list, snapshots ---- */
+
+bool catalog_put_file(struct catalog *c, str name, bytes content, struct err *err)
+{
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    return replace_file(c, arena_printf(&a, "%.*s/%.*s", STR_ARG(c->dir), STR_ARG(name)), content,
+                        err);
+}
+
+bool catalog_get_file(struct catalog *c, str name, struct arena *a, bytes *out, struct err *err)
+{
+    return read_file(c, arena_printf(a, "%.*s/%.*s", STR_ARG(c->dir), STR_ARG(name)), a, out, err);
+}
+
+bool catalog_quarantine_file(struct catalog *c, str name, str reason, struct err *err)
+{
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    str path = arena_printf(&a, "%.*s/%.*s", STR_ARG(c->dir), STR_ARG(name));
+    find(c, path, reason.p);
+    return c->o.read_only || quarantine_move(c->disk, path, c->quarantine, reason, err);
+}
+
+static bool link_parts(struct catalog *c, struct part *const *parts, size_t n, str dir,
+                       struct err *err)
+{
+    struct disk *d = c->disk;
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    str to = arena_printf(&a, "%.*s/parts", STR_ARG(dir));
+    if (!d->ops->mkdir(d, to, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t id = part_info(parts[i])->id;
+        if (!d->ops->link(d, part_path(&a, c->parts_dir, id), part_path(&a, to, id), err))
+            return false;
+    }
+    return d->ops->sync_dir(d, to, err);
+}
+
+static bool copy_files(struct catalog *c, const str *names, size_t n, str dir, struct err *err)
+{
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < n; i++) {
+        bytes content;
+        str to = arena_printf(&a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(names[i]));
+        if (catalog_get_file(c, names[i], &a, &content, err)) {
+            if (!replace_file_in(c->disk, dir, to, content, err))
+                return false;
+        } else if (err->kind != ERR_NOT_FOUND) {
+            return false;
+        }
+        err_clear(err);
+    }
+    return true;
+}
+
+static bool write_lists(struct catalog *c, struct part *const *parts, size_t n,
+                        uint64_t wal_covered, str dir, struct err *err)
+{
+    struct arena a ARENA_CLEANUP;
+    struct enc e = {0};
+    arena_init(&a, 0);
+    uint64_t *ids = arena_array(&a, uint64_t, n + 1);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = part_info(parts[i])->id;
+    struct catalog_change all = {.add = ids, .add_n = n, .wal_covered = wal_covered};
+    catalog_header_encode(&e, c->o.kind, c->o.space);
+    catalog_record_encode(&e, &all);
+    str format = arena_printf(&a, "nunchi storage %d\n", FORMAT_VERSION);
+    bool ok = replace_file_in(c->disk, dir, arena_printf(&a, "%.*s/format", STR_ARG(dir)),
+                              bytes_from_str(format), err) &&
+              replace_file_in(c->disk, dir, arena_printf(&a, "%.*s/catalog", STR_ARG(dir)),
+                              (bytes){e.p, e.n}, err);
+    enc_fini(&e);
+    return ok;
+}
+
+/* Files and directories below, two levels; what cannot be removed stays. */
+static void remove_snapshot(struct disk *d, str dir)
+{
+    struct arena a ARENA_CLEANUP;
+    struct err ignored = {0};
+    arena_init(&a, 0);
+    str dirs[] = {arena_printf(&a, "%.*s/parts", STR_ARG(dir)), dir};
+    for (size_t k = 0; k < 2; k++) {
+        str *names;
+        size_t n;
+        if (!d->ops->list(d, dirs[k], &a, &names, &n, &ignored))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            d->ops->unlink(d, arena_printf(&a, "%.*s/%.*s", STR_ARG(dirs[k]), STR_ARG(names[i])),
+                           &ignored);
+        d->ops->rmdir(d, dirs[k], &ignored);
+    }
+}
+
+/* Directories above `dir` are made, and their names synced. */
+static bool make_dir(struct disk *d, str dir, struct err *err)
+{
+    struct disk_info info;
+    struct err missing = {0};
+    if (d->ops->stat(d, dir, &info, &missing))
+        return err_set(err, ERR_EXISTS, "%.*s is there already", STR_ARG(dir));
+    str above = STR(".");
+    for (size_t i = 0; i <= dir.n; i++) {
+        if (i < dir.n && dir.p[i] != '/')
+            continue;
+        str here = str_sub(dir, 0, i);
+        if (!d->ops->mkdir(d, here, err) || !d->ops->sync_dir(d, above, err))
+            return false;
+        above = here;
+    }
+    return true;
+}
+
+bool catalog_snapshot(struct catalog *c, struct part *const *parts, size_t n, uint64_t wal_covered,
+                      const str *names, size_t names_n, str dir, struct err *err)
+{
+    if (!make_dir(c->disk, dir, err))
+        return false;
+    if (link_parts(c, parts, n, dir, err) && copy_files(c, names, names_n, dir, err) &&
+        write_lists(c, parts, n, wal_covered, dir, err))
+        return true;
+    remove_snapshot(c->disk, dir);
+    return err_wrap(err, "making the snapshot %.*s", STR_ARG(dir));
 }

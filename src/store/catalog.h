@@ -58,6 +58,9 @@ str catalog_parts_dir(const struct catalog *c);
 /* A fresh part id. */
 uint64_t catalog_next_id(struct catalog *c);
 
+/* No id that is given from now on is `id` or below. */
+void catalog_ids_above(struct catalog *c, uint64_t id);
+
 struct catalog_change {
     const uint64_t *add; /* ids of finished part files */
     size_t add_n;
@@ -75,6 +78,22 @@ bool catalog_apply(struct catalog *c, const struct catalog_change *ch, struct pa
                    struct err *err);
 /* Closes the part and deletes its file. When that fails it is deleted at the next open. */
 void catalog_drop(struct catalog *c, struct part *p);
+/*
+ * A small file of the engine beside the list: written so that it is there as a whole or as it was,
+ * also after a crash. get: ERR_NOT_FOUND when there is none.
+ */
+bool catalog_put_file(struct catalog *c, str name, bytes content, struct err *err);
+bool catalog_get_file(struct catalog *c, str name, struct arena *a, bytes *out, struct err *err);
+/* Puts it away with the reason. */
+bool catalog_quarantine_file(struct catalog *c, str name, str reason, struct err *err);
+/*
+ * Makes `dir`, which must not be there, a directory like this one: the parts as hard links, those
+ * of the small files `names` that are there as copies, a list of its own, no WAL. What `dir` has
+ * after a failure is removed as far as the disk lets us; without its list it is no snapshot. The
+ * parts must not be dropped meanwhile. Any thread, besides changes.
+ */
+bool catalog_snapshot(struct catalog *c, struct part *const *parts, size_t n, uint64_t wal_covered,
+                      const str *names, size_t names_n, str dir, struct err *err);
 /* Moves `path` to `quarantine`/NAME and writes NAME.reason there. Creates the directory. */
 bool quarantine_move(struct disk *d, str path, str quarantine, str reason, struct err *err);
 

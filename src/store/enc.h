@@ -108,7 +108,7 @@ struct dec {
 
 static inline struct dec dec_of(bytes b)
 {
-    return (struct dec){b.p, b.p + b.n, false};
+    return (struct dec){b.p, b.n ? b.p + b.n : b.p, false};
 }
 
 static inline size_t dec_left(const struct dec *d)

@@ -249,3 +249,10 @@ bool db_flush(struct tsdb *db, bool gc, struct err *err)
     vec_fini(&list);
     return ok;
 }
+
+bool db_flush_all(struct tsdb *db, struct err *err)
+{
+    /* A flush that failed before first ends what it had begun. */
+    bool again = db->frozen;
+    return db_flush(db, true, err) && (!again || db_flush(db, true, err));
+}

@@ -130,6 +130,26 @@ bool gather_block(struct gather *g, bytes block, struct err *err)
     return true;
 }
 
+void gather_drop(struct gather *g, size_t from, ts_ms start, ts_ms end)
+{
+    size_t n = from, told = g->told;
+    for (size_t i = from; i < g->n; i++) {
+        bool is_told = i < told;
+        if (g->t[i] >= start && g->t[i] <= end) {
+            g->told -= is_told;
+            continue;
+        }
+        g->t[n] = g->t[i];
+        g->v[n] = g->v[i];
+        if (is_told && g->h)
+            g->h[n] = g->h[i];
+        if (is_told && g->since)
+            g->since[n] = g->since[i];
+        n++;
+    }
+    g->n = n;
+}
+
 struct ranked {
     ts_ms t;
     double v;

@@ -47,6 +47,8 @@ void gather_keep(struct gather *g, size_t extra);
 void gather_put(struct gather *g, ts_ms t, double v);
 /* Decodes a block (block.h) and keeps what is wanted of it. */
 bool gather_block(struct gather *g, bytes block, struct err *err);
+/* Takes out the samples from place `from` on with start <= t <= end. */
+void gather_drop(struct gather *g, size_t from, ts_ms start, ts_ms end);
 /* Sorts by time; of equal times the first that was added stays. `h` and `since` are NULL or of all
  * samples afterwards. */
 void gather_settle(struct gather *g);

@@ -258,6 +258,12 @@ void head_freeze(struct head *h, struct series *s)
         extras_freeze(&h->extras, head_series_number(h, s));
 }
 
+void head_forget_last(const struct head *h, struct series *s)
+{
+    if (!s->open && !s->sealed && !s->late && !(h->frozen_live && s->frozen))
+        s->has_last = false;
+}
+
 void head_drop_frozen(struct head *h, struct series *s)
 {
     for (struct chunk *c = s->frozen, *next; c; c = next) {

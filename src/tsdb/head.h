@@ -176,6 +176,9 @@ enum append_result head_append_extra(struct head *h, struct series *s, ts_ms t, 
                                      const struct histogram *hist, ts_ms start);
 /* Moves the chunks of an older generation to `frozen`. Under the gate, for writing. */
 void head_freeze(struct head *h, struct series *s);
+/* Of a series without samples here: one with the time of its last sample is a new one from now on,
+ * since that may have been deleted. Under the gate, for writing. */
+void head_forget_last(const struct head *h, struct series *s);
 /* Drops frozen chunks; under the gate, for writing, after frozen_live was cleared. */
 void head_drop_frozen(struct head *h, struct series *s);
 

@@ -386,6 +386,17 @@ bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end)
     return false;
 }
 
+bool index_span(const struct index *x, uint32_t id, ts_ms *start, ts_ms *end)
+{
+    uint32_t from = x->first_block[id], to = x->first_block[id + 1];
+    if (from == to || !index_overlaps(x, id, *start, *end))
+        return false;
+    ts_ms min_t = x->rows[x->block_row[from]].min_t, max_t = x->rows[x->block_row[to - 1]].max_t;
+    *start = *start < min_t ? min_t : *start;
+    *end = *end > max_t ? max_t : *end;
+    return true;
+}
+
 void index_metadata(const struct index *x, void (*fn)(void *arg, const struct metadata *m),
                     void *arg)
 {

@@ -66,6 +66,8 @@ void index_see(const struct index *x, str name, const struct id_list *ids, struc
                void (*fn)(void *arg, str text), void *arg);
 /* True when it has a block in the range. */
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
+/* The same; narrows the range to the times of its blocks. */
+bool index_span(const struct index *x, uint32_t id, ts_ms *start, ts_ms *end);
 /* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise, and tells what
  * they are besides. What the cache does not have is one batch of ranges; histograms are another. */
 bool index_read(const struct index *x, struct page_cache *c, const uint32_t *ids, size_t n,

@@ -1,46 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Merging neighbours into one larger part, and deleting what is too old.
+ * Merging neighbours into one larger part, and rewriting a part of which much is hidden.
  *
- * A level's parts are merged four at a time, oldest first, only ones that stand next to each other
- * in order of WAL positions: so "of equal times the first stays" means the same before and after.
+ * A level's parts are merged four at a time, only ones that stand next to each other in order of
+ * WAL positions: so "of equal times the first stays" means the same before and after, and a sample
+ * is written again at most LEVEL_MAX times. Parts that would span more than a tenth of the time
+ * that samples are kept stay apart, so that what is too old goes with its file.
+ *
+ * A merge is a job that every tick does a slice of, under `work` but not longer than a slice, and
+ * not more bytes a second than its budget: flushes, deletes and snapshots come between. What it
+ * leaves out is what was hidden when it began; what is deleted meanwhile has a larger number than
+ * the part it makes, and goes on being hidden.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "sys/pool.h"
+#include "sys/self.h"
 #include "tsdb/tsdb_int.h"
 
-enum { MERGE_PARTS = 4, LEVEL_MAX = 5, PAGES_BYTES = 4 << 20 };
+enum {
+    MERGE_PARTS = 4,
+    LEVEL_MAX = 5,
+    PAGES_BYTES = 4 << 20,
+    SLICE_SAMPLES = 1 << 18,
+    SLICE_SERIES = 512,
+    SPANS_KEPT = 10, /* a part has at most this fraction of the time that samples are kept */
+};
 #define MERGE_BYTES_MAX (1ULL << 30)
-#define MERGE_SPAN_MIN_MS (24 * 3600 * 1000LL)
+#define SPAN_MIN_MS (24 * 3600 * 1000LL)
+#define SPAN_MAX_MS (31 * 24 * 3600 * 1000LL)
+#define SPARE_BYTES (64ULL << 20) /* stays free on the disk */
 
 /* One input, at its next series. */
 struct input {
     struct tpart *p;
     struct index_ref *index;
+    struct veil *veil;
     uint32_t next;
     struct labels labels;
 };
 
 struct merge {
     struct tsdb *db;
+    struct part_set *set; /* keeps the inputs */
     struct input in[MERGE_PARTS];
+    size_t n;
+    struct cutoffs cutoffs;
     struct index_writer *out;
+    struct part_info info;
+    uint64_t ids[MERGE_PARTS];
     struct page_cache
         *pages;         /* of its own: what is read once must not push out what is read often */
     struct arena arena; /* labels of the series that the inputs stand at */
-    struct gather samples;
+    uint64_t bytes;     /* of the inputs */
 };
+
+/* ---- which ---- */
+
+static int64_t span_max(const struct tsdb *db)
+{
+    int64_t keep = db->keep.keep_ms / SPANS_KEPT;
+    if (!db->keep.keep_ms || keep > SPAN_MAX_MS)
+        return SPAN_MAX_MS;
+    return keep < SPAN_MIN_MS ? SPAN_MIN_MS : keep;
+}
 
 static bool fits(const struct tsdb *db, struct tpart *const *at)
 {
     uint64_t size = 0;
     ts_ms min_t = INT64_MAX, max_t = INT64_MIN;
-    int64_t span = db->o.retention_ms / 4;
     for (size_t i = 0; i < MERGE_PARTS; i++) {
         const struct part_info *info = part_info(at[i]->part);
-        if (at[i]->no_merge || info->level != part_info(at[0]->part)->level)
+        if (at[i]->damaged || info->level != part_info(at[0]->part)->level)
             return false;
         size += part_blob(at[i]->part)->size;
         if (info->min_t > info->max_t)
@@ -48,9 +80,8 @@ static bool fits(const struct tsdb *db, struct tpart *const *at)
         min_t = info->min_t < min_t ? info->min_t : min_t;
         max_t = info->max_t > max_t ? info->max_t : max_t;
     }
-    if (span < MERGE_SPAN_MIN_MS)
-        span = MERGE_SPAN_MIN_MS;
-    bool too_long = db->o.retention_ms && min_t <= max_t && max_t - min_t > span;
+    /* The difference may not fit: times are what writers say. */
+    bool too_long = min_t <= max_t && (uint64_t)max_t - (uint64_t)min_t > (uint64_t)span_max(db);
     return size <= MERGE_BYTES_MAX && !too_long && part_info(at[0]->part)->level < LEVEL_MAX;
 }
 
@@ -68,11 +99,138 @@ static struct tpart *const *choose(const struct tsdb *db)
     return best;
 }
 
-static void load(struct input *in, struct arena *a)
+/* The kinds of series of which a part can hold nothing but what is too old. */
+static uint64_t classes_over(const struct tsdb *db, const struct cutoffs *c, ts_ms max_t)
 {
-    in->labels = (struct labels){0};
-    if (in->next < index_series_n(in->index->x))
-        in->labels = index_labels(in->index->x, in->next, a);
+    uint64_t over = 0;
+    for (size_t i = 0; i <= db->keep.n && i < 64; i++)
+        over |= c->at[i] > max_t ? 1ULL << i : 0;
+    return over;
+}
+
+static bool has_class(const struct veil *v, size_t series, uint64_t classes)
+{
+    bool found = false;
+    for (size_t i = 0; i < series && !found; i++)
+        found = classes >> v->classes[i] & 1;
+    return found;
+}
+
+/* A part in which some series are over their time and others are not; NULL: none. Each is looked at
+ * once when a kind of series is over. */
+static struct tpart *const *choose_swept(struct tsdb *db)
+{
+    struct cutoffs c;
+    db_cutoffs(db, &c);
+    for (size_t i = 0; i < db->parts->n && db->keep.n; i++) {
+        struct tpart *p = db->parts->at[i];
+        const struct part_info *info = part_info(p->part);
+        uint64_t over = classes_over(db, &c, info->max_t);
+        struct err err;
+        if (info->min_t > info->max_t || p->damaged || over == p->swept)
+            continue;
+        struct index_ref *index = tpart_index(p, &err);
+        if (!index)
+            continue;
+        struct veil *v = tpart_veil(p, index->x, db->tombstones);
+        bool found = v && v->classes && has_class(v, info->series, over & ~p->swept);
+        p->swept = over;
+        veil_unref(v);
+        index_ref_put(index);
+        if (found)
+            return &db->parts->at[i];
+    }
+    return NULL;
+}
+
+/* ---- a job ---- */
+
+static void merge_free(struct merge *m)
+{
+    if (m->out)
+        index_writer_abort(m->out);
+    for (size_t i = 0; i < m->n; i++) {
+        index_ref_put(m->in[i].index);
+        veil_unref(m->in[i].veil);
+    }
+    part_set_unref(m->set);
+    page_cache_free(m->pages);
+    arena_fini(&m->arena);
+    free(m);
+}
+
+void db_merge_abort(struct tsdb *db)
+{
+    if (db->merge)
+        merge_free(db->merge);
+    db->merge = NULL;
+}
+
+static bool has_space(const struct tsdb *db, uint64_t size, struct err *err)
+{
+    uint64_t left;
+    if (!db->env->disk->ops->free_bytes(db->env->disk, &left, err))
+        return false;
+    if (left >= size && left - size >= SPARE_BYTES)
+        return true;
+    self_add(SELF_TSDB_MERGES_NO_SPACE, 1);
+    return false;
+}
+
+static bool open_inputs(struct merge *m, struct tpart *const *at, struct err *err)
+{
+    struct tsdb *db = m->db;
+    for (size_t i = 0; i < m->n; i++) {
+        struct input *in = &m->in[i];
+        in->p = at[i];
+        m->ids[i] = part_info(at[i]->part)->id;
+        in->index = tpart_index(at[i], err);
+        if (!in->index)
+            return false;
+        in->veil = tpart_veil(at[i], in->index->x, db->tombstones);
+    }
+    return true;
+}
+
+static bool open_output(struct merge *m, uint32_t level, struct err *err)
+{
+    struct tsdb *db = m->db;
+    struct catalog_change probe = {0};
+    const struct part_info *first = part_info(m->in[0].p->part);
+    const struct part_info *last = part_info(m->in[m->n - 1].p->part);
+    if (!catalog_apply(db->catalog, &probe, NULL, err))
+        return false;
+    m->info = (struct part_info){.id = catalog_next_id(db->catalog),
+                                 .level = level,
+                                 .wal_from = first->wal_from,
+                                 .wal_to = last->wal_to,
+                                 .replaces = m->ids,
+                                 .replaces_n = m->n};
+    struct part_writer *w =
+        part_writer_open(db->env->disk, catalog_parts_dir(db->catalog), m->info.id, err);
+    if (!w)
+        return false;
+    m->out = index_writer_new(w);
+    return true;
+}
+
+/* Begins a job with n neighbours. False without an error: there is no room on the disk. */
+static bool begin(struct tsdb *db, struct tpart *const *at, size_t n, uint32_t level,
+                  struct err *err)
+{
+    struct merge *m = mem_new(struct merge);
+    *m = (struct merge){.db = db, .n = n, .set = db->parts, .pages = page_cache_new(PAGES_BYTES)};
+    atomic_fetch_add(&m->set->refs, 1);
+    arena_init(&m->arena, 0);
+    db_cutoffs(db, &m->cutoffs);
+    for (size_t i = 0; i < n; i++)
+        m->bytes += part_blob(at[i]->part)->size;
+    if (has_space(db, m->bytes, err) && open_inputs(m, at, err) && open_output(m, level, err)) {
+        db->merge = m;
+        return true;
+    }
+    merge_free(m);
+    return false;
 }
 
 static bool is_at_end(const struct input *in)
@@ -80,55 +238,44 @@ static bool is_at_end(const struct input *in)
     return in->next >= index_series_n(in->index->x);
 }
 
-static const struct input *smallest(const struct merge *m)
+static const struct input *smallest(struct merge *m)
 {
     const struct input *best = NULL;
-    for (size_t i = 0; i < MERGE_PARTS; i++)
-        if (!is_at_end(&m->in[i]) && (!best || labels_cmp(m->in[i].labels, best->labels) < 0))
-            best = &m->in[i];
+    for (size_t i = 0; i < m->n; i++) {
+        struct input *in = &m->in[i];
+        if (is_at_end(in))
+            continue;
+        in->labels = index_labels(in->index->x, in->next, &m->arena);
+        if (!best || labels_cmp(in->labels, best->labels) < 0)
+            best = in;
+    }
     return best;
 }
 
 /* Reads the series `ls` from every input that stands at it, and moves those on. */
-static bool take_series(struct merge *m, struct labels ls, struct err *err)
+static bool take_series(struct merge *m, struct labels ls, size_t *samples, struct err *err)
 {
-    bool here[MERGE_PARTS];
-    for (size_t i = 0; i < MERGE_PARTS; i++)
-        here[i] = !is_at_end(&m->in[i]) && labels_cmp(m->in[i].labels, ls) == 0;
-    m->samples = gather_of(&m->arena, INT64_MIN, INT64_MAX);
-    for (size_t i = 0; i < MERGE_PARTS; i++) {
+    struct gather g = gather_of(&m->arena, INT64_MIN, INT64_MAX), *out = &g;
+    for (size_t i = 0; i < m->n; i++) {
         struct input *in = &m->in[i];
-        if (!here[i])
+        size_t before = g.n;
+        if (is_at_end(in) || labels_cmp(in->labels, ls) != 0)
             continue;
-        if (!index_read(in->index->x, m->pages, &in->next, 1, &(struct gather *){&m->samples},
-                        err)) {
-            in->p->no_merge = err->kind == ERR_CORRUPT;
+        if (!index_read(in->index->x, m->pages, &in->next, 1, &out, err)) {
+            if (err->kind == ERR_CORRUPT)
+                tpart_damaged(in->p);
             return false;
         }
+        veil_apply(in->veil, &m->cutoffs, in->next, &g, before);
         in->next++;
     }
-    gather_settle(&m->samples);
-    const struct gather *g = &m->samples;
-    if (g->n) {
-        index_writer_series(m->out, ls, g->t, g->v, g->n);
-        index_writer_extras(m->out, g->t, g->h, g->since, g->n);
+    *samples += g.n;
+    gather_settle(&g);
+    if (g.n) {
+        index_writer_series(m->out, ls, g.t, g.v, g.n);
+        index_writer_extras(m->out, g.t, g.h, g.since, g.n);
     }
     return true;
-}
-
-static bool write_series(struct merge *m, struct err *err)
-{
-    for (;;) {
-        arena_reset(&m->arena);
-        for (size_t i = 0; i < MERGE_PARTS; i++)
-            load(&m->in[i], &m->arena);
-        const struct input *in = smallest(m);
-        if (!in)
-            return true;
-        if (!take_series(m, in->labels, err))
-            return false;
-        pool_yield();
-    }
 }
 
 struct seen {
@@ -147,7 +294,7 @@ static void add_metadata(void *arg, const struct metadata *md)
 static void write_metadata(struct merge *m)
 {
     struct seen s = {.out = m->out};
-    for (size_t i = MERGE_PARTS; i-- > 0;)
+    for (size_t i = m->n; i-- > 0;)
         index_metadata(m->in[i].index->x, add_metadata, &s);
     map_fini(&s.families);
 }
@@ -157,7 +304,7 @@ static bool write_exemplars(struct merge *m, struct err *err)
 {
     struct enc e = {0};
     bool ok = true;
-    for (size_t i = MERGE_PARTS; i-- > 0 && ok && e.n == 0;)
+    for (size_t i = m->n; i-- > 0 && ok && e.n == 0;)
         ok = index_exemplars(m->in[i].index->x, &e, err);
     if (ok && e.n)
         index_writer_exemplars(m->out, &e);
@@ -165,108 +312,122 @@ static bool write_exemplars(struct merge *m, struct err *err)
     return ok;
 }
 
-static bool open_inputs(struct merge *m, struct tpart *const *at, struct err *err)
+/* Retention or quarantine may have taken an input away meanwhile. */
+static bool are_live(const struct merge *m)
 {
-    for (size_t i = 0; i < MERGE_PARTS; i++) {
-        m->in[i].p = at[i];
-        m->in[i].index = tpart_index(at[i], err);
-        if (!m->in[i].index)
-            return false;
-    }
-    return true;
+    size_t found = 0;
+    for (size_t i = 0; i < m->db->parts->n; i++)
+        for (size_t k = 0; k < m->n; k++)
+            found += m->db->parts->at[i] == m->in[k].p;
+    return found == m->n;
 }
 
-static bool write_part(struct merge *m, struct part_info *info, struct err *err)
+static bool finish(struct merge *m, struct err *err)
 {
     struct tsdb *db = m->db;
-    uint64_t size;
-    struct catalog_change probe = {0};
-    if (!catalog_apply(db->catalog, &probe, NULL, err))
-        return false;
-    struct part_writer *w =
-        part_writer_open(db->env->disk, catalog_parts_dir(db->catalog), info->id, err);
-    if (!w)
-        return false;
-    m->out = index_writer_new(w);
-    if (!write_series(m, err) || !write_exemplars(m, err)) {
-        index_writer_abort(m->out);
-        return false;
-    }
-    write_metadata(m);
-    return index_writer_finish(m->out, info, &size, err);
-}
-
-/* Swaps the set for what the catalog says now; parts that left are deleted by their last reader. */
-static void publish(struct tsdb *db)
-{
-    struct part_set *ps = part_set_make(db, db->parts);
-    pthread_rwlock_wrlock(&db->head.gate);
-    struct part_set *old = part_set_swap(db, ps);
-    pthread_rwlock_unlock(&db->head.gate);
-    for (size_t i = 0; i < old->n; i++) {
-        bool stays = false;
-        for (size_t k = 0; k < ps->n; k++)
-            stays = stays || ps->at[k] == old->at[i];
-        old->at[i]->removed = !stays;
-    }
-    part_set_unref(old);
-}
-
-static bool merge_row(struct merge *m, struct tpart *const *at, struct err *err)
-{
-    uint64_t ids[MERGE_PARTS];
     struct part *removed[MERGE_PARTS];
-    for (size_t i = 0; i < MERGE_PARTS; i++)
-        ids[i] = part_info(at[i]->part)->id;
-    struct part_info info = {.id = catalog_next_id(m->db->catalog),
-                             .level = part_info(at[0]->part)->level + 1,
-                             .wal_from = part_info(at[0]->part)->wal_from,
-                             .wal_to = part_info(at[MERGE_PARTS - 1]->part)->wal_to,
-                             .replaces = ids,
-                             .replaces_n = MERGE_PARTS};
-    struct catalog_change ch = {&info.id, 1, ids, MERGE_PARTS, 0};
-    if (!open_inputs(m, at, err) || !write_part(m, &info, err) ||
-        !catalog_apply(m->db->catalog, &ch, removed, err))
+    struct catalog_change ch = {.add = &m->info.id, .add_n = 1, .remove = m->ids, .remove_n = m->n};
+    uint64_t size;
+    if (!are_live(m))
+        return true;
+    if (!write_exemplars(m, err))
         return false;
-    publish(m->db);
+    write_metadata(m);
+    bool ok = index_writer_finish(m->out, &m->info, &size, err);
+    m->out = NULL;
+    if (!ok || !catalog_apply(db->catalog, &ch, removed, err))
+        return false;
+    parts_publish(db);
+    self_add(SELF_TSDB_MERGES, 1);
+    self_add(SELF_TSDB_MERGED_BYTES, (int64_t)m->bytes);
     return true;
+}
+
+/* A slice of the job. */
+static bool step(struct merge *m, bool *done, struct err *err)
+{
+    size_t samples = 0;
+    *done = false;
+    for (int i = 0; i < SLICE_SERIES && samples < SLICE_SAMPLES; i++) {
+        arena_reset(&m->arena);
+        const struct input *in = smallest(m);
+        if (!in) {
+            *done = true;
+            return finish(m, err);
+        }
+        if (!take_series(m, in->labels, &samples, err))
+            return false;
+        pool_yield();
+    }
+    return true;
+}
+
+/* ---- the budget ---- */
+
+/* Bytes that may be read and written now; a second's worth is saved up at most. */
+static bool has_budget(struct tsdb *db)
+{
+    int64_t now = env_mono_ns(db->env);
+    if (db->merge_paid_ns < now - 1000000000)
+        db->merge_paid_ns = now - 1000000000;
+    return db->merge_paid_ns <= now;
+}
+
+static void pay(struct tsdb *db, uint64_t size)
+{
+    db->merge_paid_ns += (int64_t)((double)size * 1e9 / (double)db->o.merge_bytes_per_s);
+}
+
+static uint64_t bytes_done(const struct merge *m)
+{
+    double part = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        size_t n = index_series_n(m->in[i].index->x);
+        part += n ? (double)m->in[i].next / (double)n : 1;
+    }
+    return (uint64_t)(part / (double)m->n * (double)m->bytes);
+}
+
+static bool go_on(struct tsdb *db, struct err *err)
+{
+    struct merge *m = db->merge;
+    bool done;
+    uint64_t before = bytes_done(m);
+    bool ok = step(m, &done, err);
+    if (ok)
+        pay(db, bytes_done(m) - before);
+    if (!ok || done)
+        db_merge_abort(db);
+    return ok;
 }
 
 bool db_merge(struct tsdb *db, bool *did, struct err *err)
 {
-    struct tpart *const *at = choose(db);
-    *did = at != NULL;
-    if (!at)
+    *did = false;
+    if (!has_budget(db))
         return true;
-    struct merge m = {.db = db};
-    arena_init(&m.arena, 0);
-    m.pages = page_cache_new(PAGES_BYTES);
-    bool ok = merge_row(&m, at, err);
-    for (size_t i = 0; i < MERGE_PARTS; i++)
-        index_ref_put(m.in[i].index);
-    page_cache_free(m.pages);
-    arena_fini(&m.arena);
-    return ok;
+    if (!db->merge) {
+        struct tpart *const *at = choose(db);
+        size_t n = at ? MERGE_PARTS : 1;
+        if (!at)
+            at = choose_swept(db);
+        if (!at)
+            return true;
+        uint32_t level = part_info(at[0]->part)->level + (n > 1);
+        if (!begin(db, at, n, level, err))
+            return err->kind == ERR_NONE;
+    }
+    *did = true;
+    return go_on(db, err);
 }
 
-bool db_retain(struct tsdb *db, bool *did, struct err *err)
+bool db_rewrite(struct tsdb *db, struct tpart *p, struct err *err)
 {
-    ts_ms oldest = db_oldest(db);
-    VEC(uint64_t) ids = {0};
-    for (size_t i = 0; i < db->parts->n; i++) {
-        const struct part_info *info = part_info(db->parts->at[i]->part);
-        if (info->min_t <= info->max_t && info->max_t < oldest)
-            vec_push(&ids, info->id);
-    }
-    *did = ids.n > 0;
-    bool ok = true;
-    if (*did) {
-        struct part **removed MEM_CLEANUP = mem_array(ids.n, sizeof(struct part *));
-        struct catalog_change ch = {.remove = ids.at, .remove_n = ids.n};
-        ok = catalog_apply(db->catalog, &ch, removed, err);
-        if (ok)
-            publish(db);
-    }
-    vec_fini(&ids);
+    db_merge_abort(db);
+    bool ok = begin(db, &p, 1, part_info(p->part)->level, err);
+    if (!ok && err->kind == ERR_NONE)
+        return err_set(err, ERR_NO_SPACE, "no room on the disk to write a part anew");
+    while (db->merge && ok)
+        ok = go_on(db, err);
     return ok;
 }

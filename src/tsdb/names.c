@@ -8,6 +8,7 @@
 #include "tsdb/tsdb_int.h"
 
 struct collecting {
+    struct cutoffs cutoffs;
     struct tsdb *db;
     str name; /* whose values; empty: names are wanted */
     const struct matcher *m;
@@ -103,18 +104,38 @@ static bool is_covered(const struct tsdb *db, struct tpart *p)
            atomic_load(&p->linked_at) == atomic_load(&db->head.removed);
 }
 
-static bool see_part(struct collecting *c, struct index_ref *x, struct err *err)
+/* Leaves out series of which all is hidden. */
+static void drop_hidden(const struct collecting *c, const struct index *x, const struct veil *veil,
+                        struct id_list *ids)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < ids->n; k++) {
+        ts_ms start = c->start, end = c->end;
+        if (index_span(x, ids->at[k], &start, &end) &&
+            !veil_hides(veil, &c->cutoffs, ids->at[k], start, end))
+            ids->at[n++] = ids->at[k];
+    }
+    ids->n = n;
+}
+
+static bool see_part(struct collecting *c, struct tpart *p, const struct tombstones *t,
+                     struct index_ref *x, struct err *err)
 {
     struct id_list ids;
-    if (c->m_n)
+    struct veil *veil = tpart_veil(p, x->x, t);
+    if (c->m_n || veil)
         index_match(x->x, c->m, c->m_n, &c->arena, &ids);
-    index_see(x->x, c->name, c->m_n ? &ids : NULL, &c->arena, see, c);
+    if (veil)
+        drop_hidden(c, x->x, veil, &ids);
+    index_see(x->x, c->name, c->m_n || veil ? &ids : NULL, &c->arena, see, c);
+    veil_unref(veil);
     return check_budget(c, err);
 }
 
 /* What is to be looked at, as of one moment. */
 struct view {
     struct part_set *parts;
+    struct tombstones *tombstones;
     struct index_ref **indexes; /* of those that were needed; the text that was seen is in them */
     bool head;
 };
@@ -125,6 +146,7 @@ static void view_take(struct collecting *c, struct view *v)
     pthread_rwlock_rdlock(&h->gate);
     v->parts = c->db->parts;
     atomic_fetch_add(&v->parts->refs, 1);
+    v->tombstones = tombstones_ref(c->db->tombstones);
     v->head = h->frozen_live || (h->min_t <= c->end && h->max_t >= c->start);
     pthread_rwlock_unlock(&h->gate);
     v->indexes = mem_zalloc((v->parts->n + 1) * sizeof(struct index_ref *));
@@ -135,6 +157,7 @@ static void view_drop(struct view *v)
     for (size_t i = 0; i < v->parts->n; i++)
         index_ref_put(v->indexes[i]);
     part_set_unref(v->parts);
+    tombstones_unref(v->tombstones);
     free(v->indexes);
 }
 
@@ -148,7 +171,7 @@ static bool see_all(struct collecting *c, struct view *v, struct err *err)
         if (info->min_t > c->end || info->max_t < c->start || (v->head && is_covered(c->db, p)))
             continue;
         v->indexes[i] = tpart_index(p, err);
-        if (!v->indexes[i] || !see_part(c, v->indexes[i], err))
+        if (!v->indexes[i] || !see_part(c, p, v->tombstones, v->indexes[i], err))
             return false;
     }
     return true;
@@ -180,8 +203,8 @@ static bool collect(struct collecting *c, size_t limit, struct arena *a, str **o
 {
     struct reclaim_reader reader;
     struct view v;
-    ts_ms oldest = db_oldest(c->db);
-    c->start = c->start < oldest ? oldest : c->start;
+    db_cutoffs(c->db, &c->cutoffs);
+    c->start = c->start < c->cutoffs.oldest ? c->cutoffs.oldest : c->start;
     arena_init(&c->arena, 0);
     reclaim_enter(&c->db->head.reclaim, &reader);
     view_take(c, &v);

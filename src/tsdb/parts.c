@@ -28,6 +28,7 @@ static void tpart_unref(struct tpart *p)
         pthread_mutex_unlock(&db->parts_lock);
         index_ref_put(p->index);
     }
+    veil_unref(p->veil);
     if (p->moved)
         part_close(p->part);
     else if (p->removed)
@@ -79,6 +80,51 @@ struct part_set *part_set_swap(struct tsdb *db, struct part_set *ps)
     struct part_set *old = db->parts;
     db->parts = ps;
     return old;
+}
+
+/* Parts that left are deleted by their last reader. */
+void parts_publish(struct tsdb *db)
+{
+    struct part_set *ps = part_set_make(db, db->parts);
+    pthread_rwlock_wrlock(&db->head.gate);
+    struct part_set *old = part_set_swap(db, ps);
+    pthread_rwlock_unlock(&db->head.gate);
+    for (size_t i = 0; i < old->n; i++) {
+        bool stays = false;
+        for (size_t k = 0; k < ps->n; k++)
+            stays = stays || ps->at[k] == old->at[i];
+        old->at[i]->removed = !stays;
+    }
+    part_set_unref(old);
+}
+
+void tpart_damaged(struct tpart *p)
+{
+    pthread_mutex_lock(&p->db->parts_lock);
+    p->damaged = true;
+    pthread_mutex_unlock(&p->db->parts_lock);
+}
+
+struct veil *tpart_veil(struct tpart *p, const struct index *x, const struct tombstones *t)
+{
+    struct tsdb *db = p->db;
+    pthread_mutex_lock(&db->parts_lock);
+    struct veil *v = p->veil && p->veil->version == t->version ? p->veil : NULL;
+    if (v)
+        atomic_fetch_add(&v->refs, 1);
+    pthread_mutex_unlock(&db->parts_lock);
+    if (v)
+        return v;
+    v = veil_new(x, part_info(p->part), t, &db->keep);
+    if (!v)
+        return NULL;
+    atomic_fetch_add(&v->refs, 1);
+    pthread_mutex_lock(&db->parts_lock);
+    struct veil *old = p->veil;
+    p->veil = v;
+    pthread_mutex_unlock(&db->parts_lock);
+    veil_unref(old);
+    return v;
 }
 
 /* Under parts_lock: gives up the index that was not used for longest, until they fit. */

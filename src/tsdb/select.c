@@ -33,6 +33,9 @@ struct selection {
     struct reclaim_reader reader;
     struct part_set *parts;
     struct index_ref **indexes; /* one per part; NULL: not needed */
+    struct veil **veils;        /* what of each is hidden; NULL: nothing */
+    struct tombstones *tombstones;
+    struct cutoffs cutoffs;
     VEC(const struct series *) series;
     struct capture *captures;
     VEC(struct origin) origins;
@@ -52,8 +55,11 @@ static bool check_budget(const struct selection *sel, uint64_t samples, struct e
 
 static void sel_release(struct selection *sel)
 {
-    for (size_t i = 0; sel->parts && sel->indexes && i < sel->parts->n; i++)
+    for (size_t i = 0; sel->parts && sel->indexes && i < sel->parts->n; i++) {
         index_ref_put(sel->indexes[i]);
+        veil_unref(sel->veils[i]);
+    }
+    tombstones_unref(sel->tombstones);
     part_set_unref(sel->parts);
     reclaim_leave(&sel->db->head.reclaim, &sel->reader);
     vec_fini(&sel->series);
@@ -131,6 +137,7 @@ static bool select_head(struct selection *sel, const struct request *r, struct e
         capture_series(sel, i);
     sel->parts = sel->db->parts;
     atomic_fetch_add(&sel->parts->refs, 1);
+    sel->tombstones = tombstones_ref(sel->db->tombstones);
     pthread_rwlock_unlock(&h->gate);
     return true;
 }
@@ -197,12 +204,17 @@ static bool list_part(struct selection *sel, const struct request *r, uint32_t i
     sel->indexes[i] = tpart_index(p, err);
     if (!sel->indexes[i])
         return false;
-    index_match(sel->indexes[i]->x, r->m, r->m_n, a, &out->ids);
-    bool inside = r->start <= info->min_t && info->max_t <= r->end;
+    const struct index *x = sel->indexes[i]->x;
+    struct veil *veil = sel->veils[i] = tpart_veil(p, x, sel->tombstones);
+    index_match(x, r->m, r->m_n, a, &out->ids);
+    bool inside = !veil && r->start <= info->min_t && info->max_t <= r->end;
     size_t n = 0;
-    for (size_t k = 0; k < out->ids.n && !inside; k++)
-        if (index_overlaps(sel->indexes[i]->x, out->ids.at[k], r->start, r->end))
+    for (size_t k = 0; k < out->ids.n && !inside; k++) {
+        ts_ms start = r->start, end = r->end;
+        if (index_span(x, out->ids.at[k], &start, &end) &&
+            !(veil && veil_hides(veil, &sel->cutoffs, out->ids.at[k], start, end)))
             out->ids.at[n++] = out->ids.at[k];
+    }
     if (!inside)
         out->ids.n = n;
     out->links = atomic_load(&p->links);
@@ -330,6 +342,7 @@ static bool fill(struct selection *sel, const struct request *r, size_t limit, s
         return false;
     size_t n = sel->parts->n;
     sel->indexes = arena_array(&sel->arena, struct index_ref *, n + 1);
+    sel->veils = arena_array(&sel->arena, struct veil *, n + 1);
     struct list *lists = arena_array(&a, struct list, n + 1);
     for (uint32_t i = 0; i < n; i++)
         if (!list_part(sel, r, i, &a, &lists[i], err))
@@ -347,9 +360,9 @@ static struct selection *db_select(struct source *s, const struct matcher *m, si
     sel->budget = b;
     arena_init(&sel->arena, 0);
     reclaim_enter(&sel->db->head.reclaim, &sel->reader);
-    ts_ms oldest = db_oldest(sel->db);
-    if (r.start < oldest)
-        r.start = oldest;
+    db_cutoffs(sel->db, &sel->cutoffs);
+    if (r.start < sel->cutoffs.oldest)
+        r.start = sel->cutoffs.oldest;
     if (fill(sel, &r, h->limit, err))
         return sel;
     sel_release(sel);
@@ -391,16 +404,37 @@ static bool read_part(const struct reading *r, uint32_t i, struct err *err)
 {
     uint32_t ids[READ_SERIES];
     struct gather *out[READ_SERIES];
-    size_t n = 0;
+    size_t before[READ_SERIES], n = 0;
+    const struct veil *veil = r->sel->veils[i];
     for (size_t k = 0; k < r->n; k++) {
         const struct selected *s = &r->sel->at.at[r->first + k];
         for (uint32_t o = s->first; o < s->first + s->n; o++)
             if (r->sel->origins.at[o].part == i) {
                 ids[n] = r->sel->origins.at[o].id;
+                before[n] = r->out[k].n;
                 out[n++] = &r->out[k];
             }
     }
-    return n == 0 || index_read(r->sel->indexes[i]->x, r->sel->db->pages, ids, n, out, err);
+    if (n > 0 && !index_read(r->sel->indexes[i]->x, r->sel->db->pages, ids, n, out, err))
+        return false;
+    for (size_t k = 0; k < n && veil; k++)
+        veil_apply(veil, &r->sel->cutoffs, ids[k], out[k], before[k]);
+    return true;
+}
+
+/* Of series that are kept for less time than others. */
+static void drop_old(const struct reading *r, size_t k, struct gather *g)
+{
+    const struct cutoffs *c = &r->sel->cutoffs;
+    if (c->oldest == c->newest || g->n == 0)
+        return;
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    const struct selected *s = &r->sel->at.at[r->first + k];
+    struct labels ls = origin_labels(r->sel, r->sel->origins.at[s->first + s->n - 1], &a);
+    ts_ms cutoff = c->at[keep_class(&r->sel->db->keep, ls)];
+    if (cutoff > INT64_MIN)
+        gather_drop(g, 0, INT64_MIN, cutoff - 1);
 }
 
 static bool read_head(const struct reading *r, struct err *err)
@@ -408,8 +442,11 @@ static bool read_head(const struct reading *r, struct err *err)
     for (size_t k = 0; k < r->n; k++) {
         const struct selected *s = &r->sel->at.at[r->first + k];
         const struct origin *last = &r->sel->origins.at[s->first + s->n - 1];
-        if (last->part == HEAD && !capture_read(&r->sel->captures[last->id], &r->out[k], err))
+        if (last->part != HEAD)
+            continue;
+        if (!capture_read(&r->sel->captures[last->id], &r->out[k], err))
             return false;
+        drop_old(r, k, &r->out[k]);
     }
     return true;
 }
@@ -419,9 +456,8 @@ static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start
 {
     struct gather g[READ_SERIES];
     uint64_t samples = 0;
-    ts_ms oldest = db_oldest(sel->db);
-    if (start < oldest)
-        start = oldest;
+    if (start < sel->cutoffs.oldest)
+        start = sel->cutoffs.oldest;
     size_t asked = read_series_max(start, end);
     asked = *n < asked ? *n : asked;
     for (size_t i = 0; i < asked; i++)

@@ -25,6 +25,7 @@ struct model {
     struct arena arena;
     struct labels labels[MODEL_SERIES];
     uint64_t hash[MODEL_SERIES];
+    bool deleted; /* something was: its names and values may still be told */
     model_samples samples[MODEL_SERIES]; /* sorted by time; the first of equal times */
     size_t asked;                        /* labels that a store asked for */
 };

@@ -40,6 +40,7 @@ static struct tsdb *db_new(const struct tsdb_options *o)
     db->o.cache_bytes_max = o->cache_bytes_max ? o->cache_bytes_max : 16ULL << 20;
     db->o.wal_bytes_max = o->wal_bytes_max ? o->wal_bytes_max : 64ULL << 20;
     db->o.flush_age_ms = o->flush_age_ms ? o->flush_age_ms : 2 * 3600 * 1000;
+    db->o.merge_bytes_per_s = o->merge_bytes_per_s ? o->merge_bytes_per_s : 64ULL << 20;
     db->o.shards = o->shards ? o->shards : default_shards();
     assert((db->o.shards & (db->o.shards - 1)) == 0);
     db->sink.write = db_write;
@@ -56,8 +57,11 @@ static struct tsdb *db_new(const struct tsdb_options *o)
 
 static void db_free(struct tsdb *db)
 {
+    db_merge_abort(db);
     if (db->wal)
         wal_close(db->wal);
+    tombstones_unref(db->tombstones);
+    db_keep_fini(db);
     part_set_unref(db->parts);
     if (db->catalog)
         catalog_close(db->catalog);
@@ -179,7 +183,8 @@ static struct tsdb *open_once(const struct tsdb_options *o, struct tsdb_recovery
     struct tsdb *db = db_new(o);
     int64_t start = env_mono_ns(db->env);
     *report = (struct tsdb_recovery){0};
-    bool ok = open_catalog(db, report, err);
+    bool ok = db_keep_init(db, o, err) && open_catalog(db, report, err) &&
+              db_load_tombstones(db, report, err);
     if (ok) {
         load_metadata(db);
         load_exemplars(db);
@@ -294,6 +299,8 @@ static bool work(struct tsdb *db, bool *did, struct err *err)
         return err->kind == ERR_NONE;
     if (!db_retain(db, did, err) || *did)
         return err->kind == ERR_NONE;
+    if (!db_drop_tombstones(db, did, err) || *did)
+        return err->kind == ERR_NONE;
     if (is_flush_due(db)) {
         *did = true;
         return db_flush(db, true, err);
@@ -324,7 +331,7 @@ bool tsdb_tick(struct tsdb *db, struct err *err)
 bool tsdb_flush(struct tsdb *db, struct err *err)
 {
     pthread_mutex_lock(&db->work);
-    bool ok = db_flush(db, true, err);
+    bool ok = db_flush_all(db, err);
     pthread_mutex_unlock(&db->work);
     return ok;
 }

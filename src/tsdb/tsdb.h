@@ -22,19 +22,32 @@ struct tsdb;
 
 enum tsdb_durability { TSDB_DURABLE, TSDB_FAST };
 
+/* Series that match all of `m` are kept for this long; of several rules the first counts. */
+struct tsdb_retention_rule {
+    const struct matcher *m;
+    size_t m_n;
+    int64_t keep_ms; /* 0: for ever */
+};
+
 struct tsdb_options {
     struct env *env; /* with a disk; outlives the engine */
     str dir;         /* below env's disk; empty: "metrics" */
     enum tsdb_durability durability;
-    int64_t retention_ms;      /* 0: for ever. Counted from the newest sample or now, the earlier */
-    uint64_t memory_bytes_max; /* of the head; near it new series are refused. 0: 1 GiB */
-    uint64_t cache_bytes_max;  /* pages of parts. 0: 16 MiB */
-    uint64_t wal_bytes_max;    /* flush when it is larger. 0: 64 MiB */
-    uint64_t segment_bytes;    /* of the WAL. 0: default */
-    int64_t exemplars_max;     /* kept at most; below 0: none. 0: 100,000 */
-    int64_t flush_age_ms;      /* flush when the head's first sample came this long ago. 0: 2 h */
-    unsigned shards;           /* power of two; 0: as many as CPUs */
-    bool stepped;              /* simulation: no thread, commits happen in tsdb_step */
+    int64_t retention_ms; /* 0: for ever. Counted from the newest sample or now, the earlier */
+    /* Longer or shorter than retention_ms for some; read during tsdb_open only. Samples that are
+     * too old are not seen any more; they leave the disk with their part, or when it is merged. */
+    const struct tsdb_retention_rule *retention_by;
+    size_t retention_by_n;
+    uint64_t retention_bytes_max; /* parts and WAL; above, the oldest part goes. 0: no limit */
+    uint64_t merge_bytes_per_s;   /* what merges may read a second. 0: 64 MiB */
+    uint64_t memory_bytes_max;    /* of the head; near it new series are refused. 0: 1 GiB */
+    uint64_t cache_bytes_max;     /* pages of parts. 0: 16 MiB */
+    uint64_t wal_bytes_max;       /* flush when it is larger. 0: 64 MiB */
+    uint64_t segment_bytes;       /* of the WAL. 0: default */
+    int64_t exemplars_max;        /* kept at most; below 0: none. 0: 100,000 */
+    int64_t flush_age_ms; /* flush when the head's first sample came this long ago. 0: 2 h */
+    unsigned shards;      /* power of two; 0: as many as CPUs */
+    bool stepped;         /* simulation: no thread, commits happen in tsdb_step */
     /* Only to be read: no lock is taken and nothing on disk changes, so a server may be using the
      * directory; writes fail, and tsdb_tick and tsdb_flush may not be called. */
     bool read_only;
@@ -80,6 +93,39 @@ struct source *tsdb_source(struct tsdb *db);
 bool tsdb_tick(struct tsdb *db, struct err *err);
 /* Flushes the whole head into a part, now. */
 bool tsdb_flush(struct tsdb *db, struct err *err);
+/*
+ * Deletes the samples of the series that match all of `m` (at least one matcher) with start <= t <=
+ * end, as far as they were acknowledged before: they are hidden at once, durably, and leave the
+ * disk when their part is merged or cleaned. Samples that come later are not concerned. Label names
+ * and values of which nothing is left may be told until then. Flushes the head. ERR_INVALID,
+ * ERR_LIMIT (too many deletions that were not cleaned), or what the disk says. Any thread but a
+ * loop.
+ */
+bool tsdb_delete(struct tsdb *db, const struct matcher *m, size_t m_n, ts_ms start, ts_ms end,
+                 struct err *err);
+/* Writes every part anew that holds deleted samples. ERR_NO_SPACE: no room for that. */
+bool tsdb_clean_tombstones(struct tsdb *db, struct err *err);
+
+/*
+ * Makes the new directory `dir` (below the disk of the engine; parents are made) a store by itself
+ * that holds what was acknowledged before: the head is flushed, parts are hard links, so it takes
+ * no room until merges write them anew. tsdb_open can open it. ERR_EXISTS: `dir` is there. After a
+ * failure it is removed. Any thread but a loop.
+ */
+bool tsdb_snapshot(struct tsdb *db, str dir, struct err *err);
+
+/* One part on disk. */
+struct tsdb_part {
+    uint64_t id, bytes, series, samples;
+    unsigned level;           /* 0: from the head, or imported; n: merged n times */
+    ts_ms min_t, max_t;       /* of what it has, hidden or not; min_t > max_t: nothing */
+    const uint64_t *replaces; /* ids of the parts that it was merged from */
+    size_t replaces_n;
+    bool damaged; /* it cannot be read, or a page of it */
+};
+/* The live parts in order of acceptance, in the arena. */
+size_t tsdb_parts(struct tsdb *db, struct arena *a, struct tsdb_part **out);
+
 /* Stepped mode: commits what waits; false when nothing did. */
 bool tsdb_step(struct tsdb *db);
 

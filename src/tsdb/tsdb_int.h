@@ -16,6 +16,7 @@
 #include "tsdb/head.h"
 #include "tsdb/index.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/veil.h"
 
 /* A loaded index with those who use it. */
 struct index_ref {
@@ -33,9 +34,11 @@ struct tpart {
     uint64_t used;
     bool bad; /* its index cannot be read */
     struct err why;
-    bool removed;  /* delete the file when nobody reads it any more */
-    bool moved;    /* the file is in quarantine already */
-    bool no_merge; /* a block of it is damaged; under `work` */
+    bool removed; /* delete the file when nobody reads it any more */
+    bool moved;   /* the file is in quarantine already */
+    bool damaged; /* a page of it is; it is not merged */
+    struct veil *veil;
+    uint64_t swept; /* kinds of series (keep_class) that were over their time; under `work` */
     /* The head's number of each series, 0: it was not there. Made once, in the background; NULL
      * until then. Numbers are never used twice, so what is removed later does no harm. */
     _Atomic(uint32_t *) links;
@@ -67,14 +70,18 @@ struct tsdb {
     struct catalog *catalog;
     struct page_cache *pages;
 
-    struct part_set *parts; /* under the gate */
-    uint64_t applied_lsn;   /* under the gate: records up to here are in the head */
-    int64_t first_mono_ns;  /* under the gate: first append of this generation; 0: none */
+    struct part_set *parts;        /* under the gate */
+    uint64_t applied_lsn;          /* under the gate: records up to here are in the head */
+    int64_t first_mono_ns;         /* under the gate: first append of this generation; 0: none */
+    struct tombstones *tombstones; /* under the gate; changed under `work` */
+    struct keep keep;              /* immutable */
 
     pthread_mutex_t work; /* guards up to the next empty line */
     bool frozen;          /* a flush was begun and not ended */
     uint64_t cut_lsn, cut_from;
     uint64_t wal_failures_seen;
+    struct merge *merge;   /* the job under way; NULL: none */
+    int64_t merge_paid_ns; /* until when its budget is used up */
 
     pthread_mutex_t parts_lock;
     uint64_t index_bytes, use_clock;
@@ -103,8 +110,19 @@ static inline struct tsdb *db_of_source(struct source *s)
     return (struct tsdb *)((char *)s - offsetof(struct tsdb, source));
 }
 
-/* Samples before this are not kept; INT64_MIN: all are. */
+/* ---- retain.c ---- */
+/* Samples before this are not kept, whatever their series; INT64_MIN: all are. */
 ts_ms db_oldest(struct tsdb *db);
+void db_cutoffs(struct tsdb *db, struct cutoffs *out);
+bool db_keep_init(struct tsdb *db, const struct tsdb_options *o, struct err *err);
+void db_keep_fini(struct tsdb *db);
+/* Drops parts that are too old, or the oldest when they are too large. Under `work`. */
+bool db_retain(struct tsdb *db, bool *did, struct err *err);
+
+/* ---- delete.c ---- */
+bool db_load_tombstones(struct tsdb *db, struct tsdb_recovery *report, struct err *err);
+/* Those that no part has anything for. Under `work`. */
+bool db_drop_tombstones(struct tsdb *db, bool *did, struct err *err);
 
 /* ---- write.c ---- */
 void db_write(struct sink *s, struct batch *b, batch_done done, void *arg);
@@ -141,6 +159,13 @@ struct part_set *part_set_make(struct tsdb *db, const struct part_set *old);
 void part_set_unref(struct part_set *ps);
 /* Swaps the set; under the gate, for writing. The caller unrefs the old one after the gate. */
 struct part_set *part_set_swap(struct tsdb *db, struct part_set *ps);
+/* The set becomes what the catalog says; parts that left are deleted by their last reader. Under
+ * `work`. */
+void parts_publish(struct tsdb *db);
+/* A page of it cannot be read: it is not merged any more. */
+void tpart_damaged(struct tpart *p);
+/* What of the part is hidden, with a count; NULL: nothing. */
+struct veil *tpart_veil(struct tpart *p, const struct index *x, const struct tombstones *t);
 /* The part's index, loaded when it is not; index_ref_put gives it back. */
 struct index_ref *tpart_index(struct tpart *p, struct err *err);
 void index_ref_put(struct index_ref *r);
@@ -157,9 +182,14 @@ void replay_end(struct replay *r);
 bool db_flush(struct tsdb *db, bool gc, struct err *err);
 /* All that is known goes to the part. */
 void db_write_metadata(struct tsdb *db, struct index_writer *x);
-/* One merge if one is due: *did. Under `work`. */
+/* Until the head has nothing that was there before. Under `work`. */
+bool db_flush_all(struct tsdb *db, struct err *err);
+/* A slice of a merge if one is due: *did. Under `work`. */
 bool db_merge(struct tsdb *db, bool *did, struct err *err);
-bool db_retain(struct tsdb *db, bool *did, struct err *err);
+/* Gives up the merge under way. */
+void db_merge_abort(struct tsdb *db);
+/* Writes a part anew without what is hidden. Under `work`. */
+bool db_rewrite(struct tsdb *db, struct tpart *p, struct err *err);
 bool db_quarantine(struct tsdb *db, bool *did, struct err *err);
 
 /* ---- select.c ---- */

@@ -45,16 +45,6 @@ static void pending_unref(struct pending *p)
     free(p);
 }
 
-ts_ms db_oldest(struct tsdb *db)
-{
-    int64_t newest = atomic_load_explicit(&db->newest, memory_order_relaxed);
-    ts_ms now = env_now_ms(db->env);
-    if (!db->o.retention_ms || newest == INT64_MIN)
-        return INT64_MIN;
-    /* A clock that runs ahead must not age the data, nor samples from the future. */
-    return (newest < now ? newest : now) - db->o.retention_ms;
-}
-
 void db_note_newest(struct tsdb *db, ts_ms t)
 {
     int64_t newest = atomic_load_explicit(&db->newest, memory_order_relaxed);

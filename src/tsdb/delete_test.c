@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Deleting, cleaning, snapshots, what is kept: against the naive model and one by one. */
+#include "tsdb/test_model.h"
+#include "tsdb/tombstones.h"
+
+static const ts_ms t0 = 1700000000000;
+
+struct store {
+    struct sim *sim;
+    struct env env;
+    struct tsdb_options o;
+    struct tsdb *db;
+    struct tsdb_recovery report;
+    struct arena arena;
+};
+
+static void store_open(struct store *s)
+{
+    struct err err = {0};
+    s->db = tsdb_open(&s->o, &s->report, &err);
+    if (!s->db)
+        fail_msg("open: %s", err.msg);
+}
+
+static void store_init(struct store *s, uint64_t seed)
+{
+    *s = (struct store){.sim = sim_new(seed)};
+    s->env = sim_env(s->sim);
+    s->o = (struct tsdb_options){.env = &s->env,
+                                 .stepped = true,
+                                 .shards = 4,
+                                 .segment_bytes = 16 << 10,
+                                 .cache_bytes_max = 256 << 10};
+    arena_init(&s->arena, 0);
+}
+
+static void store_close(struct store *s)
+{
+    tsdb_close(s->db);
+    sim_process_ended(s->sim);
+}
+
+static void store_fini(struct store *s)
+{
+    store_close(s);
+    sim_free(s->sim);
+    arena_fini(&s->arena);
+}
+
+static struct labels named(struct arena *a, int i)
+{
+    struct label *at = arena_array(a, struct label, 2);
+    at[0] = (struct label){LABEL_NAME, i % 2 ? STR("odd") : STR("even")};
+    at[1] = (struct label){STR("i"), arena_printf(a, "%d", i)};
+    return (struct labels){at, 2};
+}
+
+/* One sample to each of the series [0, n). */
+static void put(struct store *s, int n, ts_ms t, double v)
+{
+    struct batch *b = batch_new();
+    b->series = arena_array(&b->arena, struct batch_series, n);
+    b->t = arena_array(&b->arena, ts_ms, n);
+    b->v = arena_array(&b->arena, double, n);
+    b->series_n = b->samples_n = (size_t)n;
+    for (int i = 0; i < n; i++) {
+        struct labels ls = named(&b->arena, i);
+        b->series[i] = (struct batch_series){
+            .labels = ls, .hash = labels_hash(ls), .first = (uint32_t)i, .n = 1};
+        b->t[i] = t;
+        b->v[i] = v;
+    }
+    struct outcome out = write_batch(s->db, b);
+    assert_true(out.ok);
+}
+
+static size_t count(struct store *s, int i)
+{
+    arena_reset(&s->arena);
+    return read_series(tsdb_source(s->db), named(&s->arena, i), &s->arena).n;
+}
+
+static void delete (struct store *s, const char *name, const char *value, ts_ms from, ts_ms to)
+{
+    struct err err = {0};
+    struct matcher m;
+    assert_true(matcher_init(&m, MATCH_RE, str_from_z(name), str_from_z(value), &err));
+    if (!tsdb_delete(s->db, &m, 1, from, to, &err))
+        fail_msg("delete: %s", err.msg);
+    matcher_fini(&m);
+}
+
+static void settle(struct store *s)
+{
+    struct err err = {0};
+    while (tsdb_tick(s->db, &err))
+        ;
+    assert_int_equal(err.kind, ERR_NONE);
+}
+
+static void flush(struct store *s)
+{
+    struct err err = {0};
+    assert_true(tsdb_flush(s->db, &err));
+}
+
+static uint64_t samples_on_disk(struct store *s)
+{
+    struct tsdb_part *parts;
+    uint64_t n = 0;
+    for (size_t i = tsdb_parts(s->db, &s->arena, &parts); i-- > 0;)
+        n += parts[i].samples;
+    return n;
+}
+
+/* ---- one thing each ---- */
+
+static void test_delete_hides_at_once(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    store_init(&s, 1);
+    store_open(&s);
+    for (int k = 0; k < 20; k++)
+        put(&s, 4, t0 + k * 1000, k);
+    flush(&s);
+    for (int k = 20; k < 40; k++)
+        put(&s, 4, t0 + k * 1000, k);
+    delete (&s, "__name__", "odd", t0 + 10000, t0 + 29000); /* half in a part, half in the head */
+    assert_int_equal(count(&s, 0), 40);
+    assert_int_equal(count(&s, 1), 20);
+    delete (&s, "i", "0|2", INT64_MIN, INT64_MAX);
+    assert_int_equal(count(&s, 0) + count(&s, 2), 0);
+    for (int round = 0; round < 2; round++) {
+        put(&s, 4, t0 + 15000, 7); /* what comes later is seen, also at a deleted time */
+        assert_int_equal(count(&s, 0), 1);
+        assert_int_equal(count(&s, 1), 21);
+        store_close(&s);
+        store_open(&s);
+    }
+    assert_int_equal(count(&s, 0), 1);
+    assert_true(tsdb_clean_tombstones(s.db, &err));
+    assert_int_equal(samples_on_disk(&s), 2 * 20);
+    flush(&s);
+    assert_int_equal(count(&s, 0), 1);
+    assert_int_equal(count(&s, 1), 21);
+    store_fini(&s);
+}
+
+/* A sample with the time of the last one before it was deleted is a new one. */
+static void test_write_again_what_was_deleted(void **state)
+{
+    struct store s;
+    store_init(&s, 2);
+    store_open(&s);
+    put(&s, 2, t0, 1);
+    delete (&s, "__name__", ".+", INT64_MIN, INT64_MAX);
+    put(&s, 2, t0, 1);
+    assert_int_equal(count(&s, 0), 1);
+    store_fini(&s);
+}
+
+static void test_merges_leave_out(void **state)
+{
+    struct store s;
+    store_init(&s, 3);
+    store_open(&s);
+    for (int k = 0; k < 8; k++) {
+        put(&s, 4, t0 + k * 1000, k);
+        flush(&s);
+        if (k == 3)
+            delete (&s, "__name__", "odd", INT64_MIN, INT64_MAX);
+    }
+    settle(&s);
+    assert_int_equal(count(&s, 0), 8);
+    assert_int_equal(count(&s, 1), 4);
+    assert_int_equal(samples_on_disk(&s), 2 * 8 + 2 * 4);
+    struct tsdb_part *parts;
+    assert_int_equal(tsdb_parts(s.db, &s.arena, &parts), 2);
+    assert_int_equal(parts[0].level, 1);
+    assert_int_equal(parts[0].replaces_n, 4);
+    struct disk_info info;
+    struct err err = {0};
+    assert_true(s.env.disk->ops->stat(s.env.disk, STR("metrics/tombstones"), &info, &err));
+    store_fini(&s);
+}
+
+static void test_delete_is_refused(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    struct matcher m;
+    store_init(&s, 4);
+    store_open(&s);
+    put(&s, 2, t0, 1);
+    assert_true(matcher_init(&m, MATCH_EQ, STR("i"), STR("0"), &err));
+    assert_false(tsdb_delete(s.db, &m, 0, 0, 1, &err));
+    assert_int_equal(err.kind, ERR_INVALID);
+    assert_false(tsdb_delete(s.db, &m, 1, 1, 0, &err));
+    assert_int_equal(err.kind, ERR_INVALID);
+    /* Errors of the disk at every call: refused and nothing hidden, or done. */
+    for (uint64_t nth = 1;; nth++) {
+        err_clear(&err);
+        put(&s, 2, t0 + (ts_ms)nth * 1000, 1);
+        sim_fault(s.sim, (struct sim_fault){.kind = SIM_IO_ERROR, .nth = nth, .times = 1});
+        bool ok = tsdb_delete(s.db, &m, 1, t0 + (ts_ms)nth * 1000, t0 + (ts_ms)nth * 1000, &err);
+        bool fired = sim_fault_fired(s.sim) > 0;
+        sim_fault_clear(s.sim);
+        assert_int_equal(count(&s, 1), nth + 1);
+        if (ok && !fired)
+            break;
+        assert_true(nth < 200);
+    }
+    matcher_fini(&m);
+    store_fini(&s);
+}
+
+static void test_damaged_tombstones_are_told(void **state)
+{
+    struct store s;
+    store_init(&s, 5);
+    store_open(&s);
+    put(&s, 2, t0, 1);
+    delete (&s, "i", "0", INT64_MIN, INT64_MAX);
+    store_close(&s);
+    assert_true(sim_flip(s.sim, STR("metrics/tombstones"), 30, 3));
+    store_open(&s);
+    assert_int_equal(s.report.first.kind, ERR_CORRUPT);
+    assert_int_equal(count(&s, 0), 1); /* better seen again than the store refused */
+    store_close(&s);
+    store_open(&s);
+    assert_int_equal(s.report.first.kind, ERR_NONE);
+    store_fini(&s);
+}
+
+/* ---- snapshots ---- */
+
+static void test_snapshot(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    store_init(&s, 6);
+    store_open(&s);
+    for (int k = 0; k < 5; k++) {
+        put(&s, 4, t0 + k * 1000, k);
+        flush(&s);
+    }
+    put(&s, 4, t0 + 5000, 5);
+    delete (&s, "i", "1", t0, t0);
+    put(&s, 4, t0 + 6000, 6);
+    assert_true(tsdb_snapshot(s.db, STR("snapshots/one"), &err));
+    assert_false(tsdb_snapshot(s.db, STR("snapshots/one"), &err));
+    assert_int_equal(err.kind, ERR_EXISTS);
+    put(&s, 4, t0 + 7000, 7);
+    settle(&s);
+    flush(&s);
+    store_close(&s);
+    s.o.dir = STR("snapshots/one");
+    store_open(&s);
+    assert_int_equal(s.report.first.kind, ERR_NONE);
+    assert_int_equal(count(&s, 0), 7);
+    assert_int_equal(count(&s, 1), 6);
+    put(&s, 4, t0 + 8000, 8);
+    settle(&s);
+    store_close(&s);
+    s.o.dir = STR("metrics"); /* merges of one do not touch the other's files */
+    store_open(&s);
+    assert_int_equal(count(&s, 0), 8);
+    store_fini(&s);
+}
+
+static void test_snapshot_and_a_failing_disk(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    store_init(&s, 7);
+    store_open(&s);
+    put(&s, 4, t0, 1);
+    flush(&s);
+    put(&s, 4, t0 + 1000, 1);
+    for (uint64_t nth = 1;; nth++) {
+        struct disk_info info;
+        char dir[32], catalog[48];
+        snprintf(dir, sizeof dir, "snap/%d", (int)nth);
+        snprintf(catalog, sizeof catalog, "%s/catalog", dir);
+        sim_fault(s.sim, (struct sim_fault){.kind = SIM_NO_SPACE, .nth = nth, .times = 1});
+        bool ok = tsdb_snapshot(s.db, str_from_z(dir), &err);
+        bool fired = sim_fault_fired(s.sim) > 0;
+        sim_fault_clear(s.sim);
+        assert_int_equal(count(&s, 0), 2);
+        if (!fired)
+            break;
+        assert_true(ok || !s.env.disk->ops->stat(s.env.disk, str_from_z(catalog), &info, &err));
+        assert_true(nth < 200);
+        err_clear(&err);
+    }
+    store_fini(&s);
+}
+
+/* ---- what is kept ---- */
+
+static void test_keep_by_matcher(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    struct matcher odd, two;
+    const int64_t h = 3600000;
+    store_init(&s, 8);
+    assert_true(matcher_init(&odd, MATCH_EQ, STR("__name__"), STR("odd"), &err));
+    assert_true(matcher_init(&two, MATCH_EQ, STR("i"), STR("2"), &err));
+    struct tsdb_retention_rule rules[] = {{&odd, 1, 2 * h}, {&two, 1, 1000 * h}};
+    s.o.retention_ms = 10 * h;
+    s.o.retention_by = rules;
+    s.o.retention_by_n = 2;
+    store_open(&s);
+    sim_advance_ms(s.sim, 100 * h);
+    ts_ms now = env_now_ms(&s.env) - 20 * h;
+    for (int k = 0; k <= 20; k++) {
+        put(&s, 4, now + k * h, k);
+        if (k == 10)
+            flush(&s);
+    }
+    /* The last ten hours and the one at the border, the last two, all. */
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(count(&s, 0), 11);
+        assert_int_equal(count(&s, 1), 3);
+        assert_int_equal(count(&s, 2), 21);
+        assert_int_equal(count(&s, 3), 3);
+        if (round == 0)
+            flush(&s);
+        if (round == 1)
+            settle(&s);
+    }
+    /* The first part is over for all but series 2 and was written anew without them; series 0 still
+     * had a sample at the border. */
+    struct tsdb_part *parts;
+    assert_int_equal(tsdb_parts(s.db, &s.arena, &parts), 2);
+    assert_int_equal(parts[0].samples, 11 + 1);
+    matcher_fini(&odd);
+    matcher_fini(&two);
+    store_fini(&s);
+}
+
+static void test_keep_by_size(void **state)
+{
+    struct store s;
+    store_init(&s, 9);
+    s.o.retention_bytes_max = 1 << 20;
+    store_open(&s);
+    for (int k = 0; k < 3; k++) {
+        put(&s, 500, t0 + k * 1000, k);
+        flush(&s);
+    }
+    settle(&s);
+    assert_int_equal(count(&s, 0), 3);
+    store_close(&s);
+    s.o.retention_bytes_max = 1;
+    store_open(&s);
+    settle(&s);
+    assert_int_equal(count(&s, 0), 1); /* the newest part stays */
+    store_fini(&s);
+}
+
+/* ---- against the model ---- */
+
+static void model_delete(struct model *m, const char *instance, ts_ms from, ts_ms to)
+{
+    m->deleted = true;
+    for (size_t i = 0; i < MODEL_SERIES; i++) {
+        if (!str_eq(labels_get(m->labels[i], STR("instance")), str_from_z(instance)))
+            continue;
+        size_t n = 0;
+        for (size_t k = 0; k < m->samples[i].n; k++)
+            if (m->samples[i].at[k].t < from || m->samples[i].at[k].t > to)
+                m->samples[i].at[n++] = m->samples[i].at[k];
+        m->samples[i].n = n;
+    }
+}
+
+static void live(uint64_t seed)
+{
+    struct store s;
+    struct model m;
+    struct rng r = {seed};
+    struct err err = {0};
+    store_init(&s, seed);
+    store_open(&s);
+    model_init(&m);
+    ts_ms now = t0;
+    for (int i = 0; i < 200; i++) {
+        struct batch_result expected = {0};
+        struct batch *b = model_batch(&m, &r, now);
+        model_apply(&m, b, (uint64_t)i, &expected);
+        assert_true(write_batch(s.db, b).ok);
+        now += rng_next(&r) % 3 ? 15000 : 0;
+        char instance[32];
+        switch (rng_next(&r) % 16) {
+        case 0:
+        case 1: {
+            ts_ms from = now - (ts_ms)(rng_next(&r) % 600000);
+            ts_ms to = rng_next(&r) % 3 ? from + (ts_ms)(rng_next(&r) % 300000) : INT64_MAX;
+            snprintf(instance, sizeof instance, "host%d", (int)(rng_next(&r) % (MODEL_SERIES / 4)));
+            delete (&s, "instance", instance, from, to);
+            model_delete(&m, instance, from, to);
+            break;
+        }
+        case 2:
+            flush(&s);
+            break;
+        case 3:
+            tsdb_tick(s.db, &err);
+            break;
+        case 4:
+            store_close(&s);
+            store_open(&s);
+            break;
+        case 5:
+            if (rng_next(&r) % 4 == 0)
+                assert_true(tsdb_clean_tombstones(s.db, &err));
+            break;
+        case 6:
+            model_compare(&m, tsdb_source(s.db), &r, 2);
+        }
+    }
+    model_compare(&m, tsdb_source(s.db), &r, 20);
+    settle(&s);
+    model_compare(&m, tsdb_source(s.db), &r, 10);
+    assert_true(tsdb_clean_tombstones(s.db, &err));
+    model_compare(&m, tsdb_source(s.db), &r, 10);
+    store_fini(&s);
+    model_fini(&m);
+}
+
+static void test_against_model(void **state)
+{
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        live(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_delete_hides_at_once),
+        cmocka_unit_test(test_write_again_what_was_deleted),
+        cmocka_unit_test(test_merges_leave_out),
+        cmocka_unit_test(test_delete_is_refused),
+        cmocka_unit_test(test_damaged_tombstones_are_told),
+        cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_snapshot_and_a_failing_disk),
+        cmocka_unit_test(test_keep_by_matcher),
+        cmocka_unit_test(test_keep_by_size),
+        cmocka_unit_test(test_against_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
