@@ -134,9 +134,9 @@ static void seal(struct extras *x, struct extra *e)
 {
     struct arena a ARENA_CLEANUP;
     timed_list l = {0};
+    arena_init(&a, 0);
     if (!e->open)
         return;
-    arena_init(&a, 0);
     read_open(e->open, e->open->len, e->open->n, &a, &l);
     sort(&l);
     ts_ms *t = arena_alloc(&a, l.n * sizeof *t);

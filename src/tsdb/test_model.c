@@ -103,8 +103,67 @@ static void hide_labels(struct model *m, struct batch *b, struct rng *r)
     b->labeller = &t->labeller;
 }
 
+static double random_count(struct rng *r, bool floats)
+{
+    double n = rng_next(r) % 4 ? (double)(rng_next(r) % 50) : 0;
+    return floats ? n / 7 : n;
+}
+
+static struct histogram_buckets random_buckets(struct arena *a, struct rng *r, bool floats,
+                                               bool low)
+{
+    uint32_t spans = (uint32_t)(rng_next(r) % 3), n = 0;
+    struct histogram_span *s = arena_array(a, struct histogram_span, 3);
+    double *counts = arena_array(a, double, 12);
+    for (uint32_t i = 0; i < spans; i++) {
+        s[i] = (struct histogram_span){(int32_t)(rng_next(r) % 4), 1 + (uint32_t)(rng_next(r) % 4)};
+        if (i == 0 && !low)
+            s[i].offset -= 5;
+        for (uint32_t k = 0; k < s[i].n; k++)
+            counts[n++] = random_count(r, floats);
+    }
+    return (struct histogram_buckets){s, counts, spans, n};
+}
+
+static const struct histogram *random_histogram(struct arena *a, struct rng *r)
+{
+    static const double bounds[] = {0.1, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048};
+    struct histogram *h = arena_new(a, struct histogram);
+    bool floats = rng_next(r) % 4 == 0, custom = rng_next(r) % 4 == 0;
+    h->reset = (uint8_t)(rng_next(r) % 4);
+    h->sum = random_value(r);
+    h->positive = random_buckets(a, r, floats, custom);
+    if (custom) {
+        h->schema = HISTOGRAM_CUSTOM;
+        h->custom = bounds;
+        h->custom_n = TESTS_N(bounds);
+    } else {
+        h->schema = (int8_t)(rng_next(r) % 3);
+        h->zero_threshold = rng_next(r) % 3 ? 0x1p-128 : 0.5;
+        h->zero_count = random_count(r, floats);
+        h->negative = random_buckets(a, r, floats, false);
+    }
+    h->count = h->zero_count + random_count(r, floats);
+    return h;
+}
+
+/* Every fourth series is one of histograms, now and then; most starts of a series are the same. */
+static void add_extras(struct batch *b, const size_t *which, struct rng *r)
+{
+    b->h = arena_array(&b->arena, const struct histogram *, b->samples_n);
+    b->start = arena_array(&b->arena, ts_ms, b->samples_n);
+    for (size_t i = 0; i < b->series_n; i++)
+        for (size_t k = b->series[i].first; k < b->series[i].first + b->series[i].n; k++) {
+            if (which[i] % 4 == 3 && rng_next(r) % 8)
+                b->h[k] = random_histogram(&b->arena, r);
+            if (which[i] % 3 == 0 && rng_next(r) % 8)
+                b->start[k] = 1000 + (ts_ms)(rng_next(r) % 16 == 0);
+        }
+}
+
 struct batch *model_batch(struct model *m, struct rng *r, ts_ms around)
 {
+    size_t places[12];
     struct batch *b = batch_new();
     size_t series_n = 1 + rng_next(r) % 12;
     b->series = arena_array(&b->arena, struct batch_series, series_n);
@@ -112,6 +171,7 @@ struct batch *model_batch(struct model *m, struct rng *r, ts_ms around)
     b->v = arena_array(&b->arena, double, series_n * 8);
     for (size_t i = 0; i < series_n; i++) {
         size_t which = rng_next(r) % MODEL_SERIES, n = rng_next(r) % 4 ? 1 : rng_next(r) % 8;
+        places[i] = which;
         b->series[i] = (struct batch_series){labels_dup(&b->arena, m->labels[which]),
                                              m->hash[which], (uint32_t)b->samples_n, (uint32_t)n};
         for (size_t k = 0; k < n; k++) {
@@ -123,6 +183,8 @@ struct batch *model_batch(struct model *m, struct rng *r, ts_ms around)
         }
     }
     b->series_n = series_n;
+    if (rng_next(r) % 2)
+        add_extras(b, places, r);
     if (rng_next(r) % 2)
         hide_labels(m, b, r);
     return b;
@@ -144,13 +206,20 @@ static size_t series_index(const struct model *m, struct labels ls)
     return 0;
 }
 
+static bool same_sample(const struct model_sample *a, const struct model_sample *b)
+{
+    if (a->h && b->h)
+        return histogram_same_sample(a->h, b->h);
+    return !a->h && !b->h && memcmp(&a->v, &b->v, sizeof a->v) == 0;
+}
+
 static void apply_one(model_samples *l, struct model_sample x, struct batch_result *expected)
 {
     size_t at = l->n;
     while (at > 0 && l->at[at - 1].t >= x.t)
         at--;
     if (at < l->n && l->at[at].t == x.t) {
-        if (memcmp(&l->at[at].v, &x.v, sizeof x.v) == 0)
+        if (same_sample(&l->at[at], &x))
             expected->duplicate++;
         else
             expected->conflicting++;
@@ -162,14 +231,30 @@ static void apply_one(model_samples *l, struct model_sample x, struct batch_resu
     expected->stored++;
 }
 
+/* That there was no reset is not kept. */
+static struct model_sample sample_of(struct model *m, const struct batch *b, size_t k,
+                                     uint64_t number)
+{
+    struct model_sample x = {.t = b->t[k], .v = b->v[k], .batch = number};
+    if (b->start)
+        x.start = b->start[k];
+    if (b->h && b->h[k]) {
+        struct histogram *h = histogram_dup(&m->arena, b->h[k]);
+        if (h->reset == HISTOGRAM_RESET_NO)
+            h->reset = HISTOGRAM_RESET_UNKNOWN;
+        x.h = h;
+    }
+    return x;
+}
+
 void model_apply(struct model *m, const struct batch *b, uint64_t number,
                  struct batch_result *expected)
 {
     for (size_t i = 0; i < b->series_n; i++) {
         const struct batch_series *s = &b->series[i];
         for (uint32_t k = s->first; k < s->first + s->n; k++)
-            apply_one(&m->samples[series_index(m, labels_of(b, i))],
-                      (struct model_sample){b->t[k], b->v[k], number}, expected);
+            apply_one(&m->samples[series_index(m, labels_of(b, i))], sample_of(m, b, k, number),
+                      expected);
     }
 }
 
@@ -241,7 +326,11 @@ static void compare_samples(const model_samples *l, ts_ms start, ts_ms end, stru
             continue;
         assert_true(k < c.n);
         assert_int_equal(c.t[k], l->at[i].t);
-        assert_memory_equal(&c.v[k], &l->at[i].v, sizeof(double));
+        if (l->at[i].h)
+            assert_true(c.h && c.h[k] && histogram_equal(c.h[k], l->at[i].h));
+        else
+            assert_true(!(c.h && c.h[k]) && memcmp(&c.v[k], &l->at[i].v, sizeof(double)) == 0);
+        assert_int_equal(c.start ? c.start[k] : 0, l->at[i].start);
         k++;
     }
     assert_int_equal(k, c.n);

@@ -16,7 +16,9 @@ enum { MODEL_SERIES = 40 };
 struct model_sample {
     ts_ms t;
     double v;
-    uint64_t batch; /* which batch brought it */
+    uint64_t batch;            /* which batch brought it */
+    const struct histogram *h; /* NULL: a float. In the model's arena */
+    ts_ms start;
 };
 
 typedef VEC(struct model_sample) model_samples;
@@ -38,7 +40,8 @@ struct rng {
 };
 uint64_t rng_next(struct rng *r);
 
-/* A random batch: in order, out of order, doubles, strange values. */
+/* A random batch: in order, out of order, doubles, strange values; in some also histograms and
+ * start timestamps. */
 struct batch *model_batch(struct model *m, struct rng *r, ts_ms around);
 /* Counts what the model would say, and takes the batch in. `number` marks its samples. */
 void model_apply(struct model *m, const struct batch *b, uint64_t number,

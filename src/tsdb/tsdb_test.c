@@ -400,7 +400,62 @@ static void test_cardinality(void **state)
     store_fini(&s);
 }
 
-/* Files of format version 1 as they were first written: read for ever. */
+/* ---- files of format version 1 ---- */
+
+/* A histogram, k observations in, with a start and an exemplar, for series 3. */
+static struct outcome put_histogram(struct store *s, ts_ms t, int k)
+{
+    static const struct histogram_span spans[] = {{-1, 2}, {1, 1}};
+    struct batch *b = batch_new();
+    struct histogram *h = arena_new(&b->arena, struct histogram);
+    double *counts = arena_array(&b->arena, double, 3);
+    struct label *trace = arena_new(&b->arena, struct label);
+    counts[0] = k;
+    counts[1] = counts[2] = 2 * k;
+    *h = (struct histogram){.schema = 3,
+                            .count = 5.0 * k,
+                            .sum = k / 8.0,
+                            .zero_threshold = 0x1p-128,
+                            .positive = {spans, counts, 2, 3}};
+    *trace = (struct label){STR("trace_id"), arena_printf(&b->arena, "t%d", k)};
+    b->series = arena_new(&b->arena, struct batch_series);
+    b->series[0] = (struct batch_series){.labels = named(&b->arena, 3), .n = 1};
+    b->series[0].hash = labels_hash(b->series[0].labels);
+    b->t = arena_new(&b->arena, ts_ms);
+    b->t[0] = t;
+    b->v = arena_new(&b->arena, double);
+    b->h = arena_new(&b->arena, const struct histogram *);
+    b->h[0] = h;
+    b->start = arena_new(&b->arena, ts_ms);
+    b->start[0] = 1699999999000;
+    b->exemplars = arena_new(&b->arena, struct batch_exemplar);
+    b->exemplars[0] = (struct batch_exemplar){0, {trace, 1}, t, k};
+    b->series_n = b->samples_n = b->exemplars_n = 1;
+    return write_batch(s->db, b);
+}
+
+static void assert_histograms(struct store *s)
+{
+    struct exemplar_series *x;
+    struct err err;
+    size_t n;
+    struct source *src = tsdb_source(s->db);
+    arena_reset(&s->arena);
+    struct columns c = read_series(src, named(&s->arena, 3), &s->arena);
+    assert_int_equal(c.n, 11);
+    for (int k = 0; k < 11; k++) {
+        assert_int_equal(c.t[k], 1700000000000 + k * 15000);
+        assert_int_equal(c.start[k], 1699999999000);
+        assert_true(c.h[k]->schema == 3 && c.h[k]->sum == k / 8.0 && c.h[k]->count == 5.0 * k);
+    }
+    assert_true(src->ops->exemplars(src, &(struct matcher_set){0}, 1, 0, INT64_MAX, &s->arena, &x,
+                                    &n, &err));
+    assert_int_equal(n, 1);
+    assert_int_equal(x[0].n, 11);
+    assert_str(x[0].at[10].labels.at[0].value, STR("t10"));
+}
+
+/* As they were first written: read for ever. */
 static void test_golden(void **state)
 {
     static const char *const files[] = {"format", "catalog", "parts/0000000000000001.part",
@@ -428,7 +483,7 @@ static void test_golden(void **state)
     disk_system_close(d);
     store_open(&s);
     assert_int_equal(s.report.parts, 1);
-    assert_int_equal(s.report.wal_samples, 6);
+    assert_int_equal(s.report.wal_samples, 7);
     assert_int_equal(s.report.wal_damaged + s.report.orphan_samples + s.report.parts_adopted, 0);
     assert_metadata(&s, METRIC_COUNTER, STR("help"));
     for (int i = 0; i < 3; i++) {
@@ -439,6 +494,7 @@ static void test_golden(void **state)
             assert_true(c.t[k] == 1700000000000 + k * 15000 && c.v[k] == (double)k / 4);
         assert_true(is_stale_nan(c.v[101]) && c.v[100] == 1.0 / 3);
     }
+    assert_histograms(&s);
     store_fini(&s);
 }
 
@@ -454,7 +510,10 @@ static void make_golden(const char *dir)
     put_metadata(&s, METRIC_COUNTER, STR("help"));
     for (int i = 0; i < 100; i++)
         put(&s, 0, 3, 1700000000000 + i * 15000, (double)i / 4);
+    for (int i = 0; i < 10; i++)
+        put_histogram(&s, 1700000000000 + i * 15000, i);
     assert_true(tsdb_flush(s.db, &err));
+    put_histogram(&s, 1700000150000, 10);
     put(&s, 0, 3, 1700001500000, 1.0 / 3);
     put(&s, 0, 3, 1700001515000, stale_nan());
     struct tsdb_stats st;
