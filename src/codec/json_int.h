@@ -47,6 +47,8 @@ static inline size_t json_plain(const char *p, size_t n)
             return i + (size_t)__builtin_ctz(mask);
         i += 8;
     }
+    if (i == n) /* p may be NULL then */
+        return n;
     return i + json_plain_scalar(p + i, n - i);
 }
 #else

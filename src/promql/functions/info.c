@@ -14,7 +14,7 @@ static const str identifying[] = {STR_INIT("instance"), STR_INIT("job")};
 enum { IDENTIFYING_N = sizeof identifying / sizeof *identifying };
 
 /* A row is put together from one info row, or none, for each info metric. */
-enum { NO_INFO = UINT32_MAX };
+#define NO_INFO UINT32_MAX
 
 struct info {
     struct eval *ev;

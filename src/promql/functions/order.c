@@ -81,6 +81,13 @@ static void drop_histograms(struct rows *rows)
     rows->n = n;
 }
 
+static bool floats_put(void *ctx, struct row *r, struct err *err)
+{
+    const struct row_sink *sink = ctx;
+    r->h = NULL;
+    return sink->put(sink->ctx, r, err);
+}
+
 static bool sorted(struct eval *ev, const struct node *n, const struct grid *g,
                    int (*cmp)(const void *, const void *, void *), int sign,
                    const struct row_sink *sink, struct err *err)
@@ -89,7 +96,8 @@ static bool sorted(struct eval *ev, const struct node *n, const struct grid *g,
         note_warning(ev, n,
                      "sort is ineffective for range queries since results are always "
                      "ordered by labels");
-        return eval_rows(ev, n->call.args[0], g, sink, err);
+        struct row_sink floats = {floats_put, &(struct row_sink){sink->put, sink->ctx}};
+        return eval_rows(ev, n->call.args[0], g, cmp == by_value ? &floats : sink, err);
     }
     struct rows rows;
     struct order o = {n, sign};

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A few series of every kind, for fuzz targets: gauges with gaps, counters with resets and start
+ * times, classic and native histograms with exponential and custom buckets, info series. */
+#ifndef PROMQL_FUZZ_SOURCE_H
+#define PROMQL_FUZZ_SOURCE_H
+
+#include "promql/mem_source.h"
+
+/* Made at the first call, the same one ever after; from 0 to 600 s, every 30 s. */
+struct mem_source *promql_fuzz_source(void);
+
+#endif
