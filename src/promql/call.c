@@ -5,6 +5,7 @@
  * leaves a window once however many steps there are.
  */
 #include "promql/histogram_int.h"
+#include "promql/scan_int.h"
 #include "sys/pool.h"
 
 /* Scalar arguments, one row each, in order; what is not a scalar is skipped. */
@@ -87,13 +88,18 @@ static bool eval_each(struct eval *ev, const struct node *n, const struct grid *
 
 /* ---- functions over a range ---- */
 
+/* The samples [lo, hi) of every window. */
+struct bounds {
+    uint32_t *lo, *hi;
+};
+
 struct over_range {
     struct eval *ev;
     const struct node *n, *range;
     const struct function *fn;
     const struct grid *grid;
     struct windows windows;
-    uint32_t *lo, *hi;
+    struct bounds at;
     double *out, *scratch;
     const struct histogram **out_h; /* NULL until a series needs it */
     struct arena arena;             /* of one series: what mixed windows give */
@@ -104,20 +110,20 @@ struct over_range {
     const struct row_sink *sink;
 };
 
-/* Windows are left-open: a sample at its very start is outside. */
-static uint64_t find_windows(struct over_range *o, const struct range_series *s)
+/* Windows are left-open: a sample at its very start is outside. Returns how many samples all of
+ * them have together. */
+static uint64_t find_windows(const struct windows *w, const ts_ms *t, size_t n, struct bounds b)
 {
-    const struct windows *w = &o->windows;
     uint64_t looked_at = 0;
     size_t lo = 0, hi = 0;
     for (size_t i = 0; i < w->n; i++) {
         ts_ms end = w->end[i] + w->after_ms, start = w->end[i] - w->range_ms - w->before_ms;
-        while (hi < s->n && s->t[hi] <= end)
+        while (hi < n && t[hi] <= end)
             hi++;
-        while (lo < hi && s->t[lo] <= start)
+        while (lo < hi && t[lo] <= start)
             lo++;
-        o->lo[i] = (uint32_t)lo;
-        o->hi[i] = (uint32_t)hi;
+        b.lo[i] = (uint32_t)lo;
+        b.hi[i] = (uint32_t)hi;
         looked_at += hi - lo;
     }
     return looked_at;
@@ -132,27 +138,54 @@ static bool scratch_for(struct over_range *o, size_t n, struct err *err)
     return o->scratch != NULL;
 }
 
-static void each_window(struct over_range *o, const struct range_series *s, size_t from, size_t to)
+/* The steps [from, to) of a series of floats. */
+struct float_steps {
+    const ts_ms *t;
+    const double *v;
+    size_t n, from, to;
+    struct bounds at;
+    double *scratch; /* room for n */
+    double *out;
+};
+
+static void each_window(const struct over_range *o, const struct float_steps *f)
 {
-    for (size_t i = from; i < to; i++) {
-        size_t lo = o->lo[i], hi = o->hi[i];
+    for (size_t i = f->from; i < f->to; i++) {
+        size_t lo = f->at.lo[i], hi = f->at.hi[i];
         ts_ms end = o->windows.end[i];
-        o->out[i] = absent();
+        f->out[i] = absent();
         if (lo == hi)
             continue;
-        struct window w = {.t = s->t + lo,
-                           .v = s->v + lo,
+        struct window w = {.t = f->t + lo,
+                           .v = f->v + lo,
                            .n = hi - lo,
                            .end = end,
                            .start = end - o->windows.range_ms,
                            .step = grid_at(o->grid, i),
-                           .scratch = o->scratch};
+                           .scratch = f->scratch};
         for (size_t k = 0; k < o->args_n; k++)
             w.args[k] = o->args[k][i];
         double v;
         if (o->fn->window(&w, &v))
-            o->out[i] = v;
+            f->out[i] = v;
     }
+}
+
+static void float_windows(const struct over_range *o, const struct float_steps *f)
+{
+    if (!o->fn->row) {
+        each_window(o, f);
+        return;
+    }
+    struct range_row in = {.t = f->t,
+                           .v = f->v,
+                           .n = f->n,
+                           .steps = f->to - f->from,
+                           .lo = f->at.lo + f->from,
+                           .hi = f->at.hi + f->from,
+                           .end = o->windows.end + f->from,
+                           .range_ms = o->windows.range_ms};
+    o->fn->row(&in, f->out + f->from);
 }
 
 static void mixed_init(struct over_range *o, const struct range_series *s, struct mixed_window *m)
@@ -204,7 +237,7 @@ static void each_mixed(struct over_range *o, const struct range_series *s, size_
     mixed_init(o, s, &m);
     bool starts = m.start_times != NULL;
     for (size_t i = from; i < to; i++) {
-        size_t lo = o->lo[i], hi = o->hi[i];
+        size_t lo = o->at.lo[i], hi = o->at.hi[i];
         ts_ms end = o->windows.end[i];
         struct mixed_value out = {absent(), NULL};
         m.w = (struct window){.t = s->t + lo,
@@ -231,14 +264,16 @@ static void each_mixed(struct over_range *o, const struct range_series *s, size_
     }
 }
 
-/* The steps whose windows together are a few milliseconds of work. */
+/* Samples in windows that are a few milliseconds of work. */
+enum { MORSEL_SAMPLES = 1 << 18 };
+
+/* The steps whose windows together are so many. */
 static size_t morsel_end(const struct over_range *o, size_t from)
 {
-    enum { SAMPLES = 1 << 18 };
     size_t work = 0, to = from;
     do
-        work += o->hi[to] - o->lo[to] + 1;
-    while (++to < o->grid->n && work < SAMPLES);
+        work += o->at.hi[to] - o->at.lo[to] + 1;
+    while (++to < o->grid->n && work < MORSEL_SAMPLES);
     return to;
 }
 
@@ -259,19 +294,8 @@ static bool evaluate_windows(struct over_range *o, const struct range_series *s,
                 return eval_over_memory(o->ev, err);
             continue;
         }
-        if (!o->fn->row) {
-            each_window(o, s, from, to);
-            continue;
-        }
-        struct range_row in = {.t = s->t,
-                               .v = s->v,
-                               .n = s->n,
-                               .steps = to - from,
-                               .lo = o->lo + from,
-                               .hi = o->hi + from,
-                               .end = o->windows.end + from,
-                               .range_ms = o->windows.range_ms};
-        o->fn->row(&in, o->out + from);
+        struct float_steps f = {s->t, s->v, s->n, from, to, o->at, o->scratch, o->out};
+        float_windows(o, &f);
     }
     return true;
 }
@@ -289,7 +313,7 @@ static unsigned kinds_of(const struct over_range *o, const struct range_series *
         if (s->rows[i].count > 0)
             kinds |= s->rows[i].hist ? HAS_HISTOGRAMS : HAS_FLOATS;
     }
-    for (size_t i = o->lo[step]; kinds && i < o->hi[step]; i++)
+    for (size_t i = o->at.lo[step]; kinds && i < o->at.hi[step]; i++)
         if (i >= s->raw_from)
             kinds |= s->h && s->h[i] ? HAS_HISTOGRAMS : HAS_FLOATS;
     return kinds;
@@ -376,10 +400,10 @@ static void note_counter(struct over_range *o, struct labels ls)
                   STR_ARG(name));
 }
 
-static bool put_result(struct over_range *o, const struct range_series *s, bool mixed,
+static bool put_result(struct over_range *o, const struct range_series *s, double *out, bool mixed,
                        struct err *err)
 {
-    struct row r = {s->labels, s->drop_name, o->out, mixed ? o->out_h : NULL};
+    struct row r = {s->labels, s->drop_name, out, mixed ? o->out_h : NULL};
     if (!(o->fn->flags & FN_KEEP_NAME))
         row_drop_name(o->ev, &r);
     if (o->check_names) {
@@ -406,9 +430,22 @@ static bool is_mixed(const struct over_range *o, const struct range_series *s)
             (o->ev->q->features & PROMQL_START_TIMESTAMPS));
 }
 
+/* What range_prepare made. */
+static bool put_ready(struct over_range *o, const struct range_series *s, struct err *err)
+{
+    o->ev->stats.samples_total += s->ready->looked_at;
+    if (!s->ready->any)
+        return true;
+    if (o->fn->flags & FN_COUNTER)
+        note_counter(o, s->labels);
+    return put_result(o, s, s->ready->v, false, err);
+}
+
 static bool range_put(void *ctx, const struct range_series *s, struct err *err)
 {
     struct over_range *o = ctx;
+    if (s->ready)
+        return put_ready(o, s, err);
     if (s->n > UINT32_MAX)
         return err_set(err, ERR_LIMIT, "series has more than %u samples", UINT32_MAX);
     bool mixed = is_mixed(o, s), any;
@@ -417,7 +454,7 @@ static bool range_put(void *ctx, const struct range_series *s, struct err *err)
     if (mixed && !o->out_h && !(o->out_h = eval_histograms_new(o->ev, o->grid->n, err)))
         return false;
     arena_reset(&o->arena);
-    o->ev->stats.samples_total += find_windows(o, s);
+    o->ev->stats.samples_total += find_windows(&o->windows, s->t, s->n, o->at);
     if (!evaluate_windows(o, s, mixed, err))
         return false;
     if (s->rows_n && !evaluate_rows(o, s, mixed, err))
@@ -427,7 +464,52 @@ static bool range_put(void *ctx, const struct range_series *s, struct err *err)
         note_counter(o, s->labels);
     if (!any && !(mixed && any_histogram(o)))
         return true;
-    return put_result(o, s, mixed, err);
+    return put_result(o, s, o->out, mixed, err);
+}
+
+/* The windows of the series before, which have the same samples while the times are the same:
+ * series that were scraped together share theirs. */
+struct remembered {
+    const ts_ms *t;
+    size_t n;
+    struct bounds at;
+    uint64_t looked_at;
+};
+
+static void remember_windows(const struct over_range *o, const struct columns *c,
+                             struct remembered *m)
+{
+    if (m->n == c->n && memcmp(m->t, c->t, c->n * sizeof *c->t) == 0)
+        return;
+    m->t = c->t;
+    m->n = c->n;
+    m->looked_at = find_windows(&o->windows, c->t, c->n, m->at);
+}
+
+/* A series of floats whose windows are not much work, on whatever thread read it. */
+static void range_prepare(void *ctx, struct scanned *s, struct scan_room *room)
+{
+    const struct over_range *o = ctx;
+    struct remembered *m = room->memo;
+    size_t steps = o->grid->n;
+    struct range_series in = {.h = s->c.h, .start = s->c.start};
+    if (is_mixed(o, &in) || s->c.n > MORSEL_SAMPLES)
+        return;
+    if (!m) {
+        room->memo = m = arena_new(room->arena, struct remembered);
+        m->at.lo = arena_alloc(room->arena, steps * sizeof *m->at.lo);
+        m->at.hi = arena_alloc(room->arena, steps * sizeof *m->at.hi);
+    }
+    remember_windows(o, &s->c, m);
+    if (m->looked_at > MORSEL_SAMPLES)
+        return;
+    double *scratch = o->fn->row ? NULL : arena_alloc(room->arena, s->c.n * sizeof *scratch);
+    s->v = arena_alloc(room->arena, steps * sizeof *s->v);
+    struct float_steps f = {s->c.t, s->c.v, s->c.n, 0, steps, m->at, scratch, s->v};
+    float_windows(o, &f);
+    s->any = any_value(s->v, steps);
+    s->looked_at = m->looked_at;
+    s->ready = true;
 }
 
 static void note_arguments(struct over_range *o)
@@ -464,12 +546,12 @@ static bool eval_over_range(struct eval *ev, const struct node *n, const struct 
                            .sink = sink,
                            .range = first_of(n, PROMQL_MATRIX)};
     const struct node *bare = node_bare(first_of(n, PROMQL_MATRIX));
-    o.lo = arena_try(&ev->arena, g->n, sizeof *o.lo);
-    o.hi = arena_try(&ev->arena, g->n, sizeof *o.hi);
+    o.at.lo = arena_try(&ev->arena, g->n, sizeof *o.at.lo);
+    o.at.hi = arena_try(&ev->arena, g->n, sizeof *o.at.hi);
     o.out = eval_row_new(ev, g->n, err);
     if (!o.out)
         return false;
-    if (!o.lo || !o.hi)
+    if (!o.at.lo || !o.at.hi)
         return err_set(err, ERR_LIMIT, "query needs more memory than query.max-memory");
     arena_init(&o.arena, ev->arena.limit_bytes);
     o.check_names = !ev->delayed_names && node_names_vary(ev, bare);
@@ -477,7 +559,7 @@ static bool eval_over_range(struct eval *ev, const struct node *n, const struct 
     if (ok && o.fn->check)
         ok = o.fn->check((const double *const *)o.args, g->n, err);
     ok = ok && eval_windows(ev, bare, g, &o.windows, err) && check_extended(&o, err) &&
-         eval_range(ev, bare, &o.windows, &(struct range_sink){range_put, &o}, err);
+         eval_range(ev, bare, &o.windows, &(struct range_sink){range_put, &o, range_prepare}, err);
     if (ok)
         note_arguments(&o);
     label_table_fini(&o.seen);

@@ -12,9 +12,8 @@
  * floats.
  *
  * Labels live until the query ends (selections are kept open); the values of a row only during the
- * call, and the sink may change them. Everything is owned by the thread that runs promql_exec. Two
- * nodes share nothing but `struct eval`, whose notes and statistics are all that a parallel
- * execution would have to merge.
+ * call, and the sink may change them. Everything is owned by the thread that runs promql_exec; what
+ * other threads do for it is in scan_int.h.
  */
 #ifndef PROMQL_EVAL_INT_H
 #define PROMQL_EVAL_INT_H
@@ -142,13 +141,19 @@ struct range_series {
     /* Rows of tiers that overlap the windows; of them the samples above have first and last. */
     const struct tier_row *rows;
     size_t rows_n;
-    ts_ms rows_end;  /* up to here samples are gone */
-    size_t raw_from; /* samples from here on are behind the rows */
+    ts_ms rows_end;              /* up to here samples are gone */
+    size_t raw_from;             /* samples from here on are behind the rows */
+    const struct scanned *ready; /* what `prepare` made of it; NULL: nothing */
 };
+
+struct scanned;
+struct scan_room;
 
 struct range_sink {
     bool (*put)(void *ctx, const struct range_series *s, struct err *err);
     void *ctx;
+    /* scan_int.h; may be NULL, and is called for what comes from a selector only. */
+    void (*prepare)(void *ctx, struct scanned *s, struct scan_room *room);
 };
 
 struct windows {

@@ -231,7 +231,8 @@ static bool evaluate(struct output *o, struct err *err)
         return output_put(o, &(struct row){.v = v}, err);
     case PROMQL_MATRIX:
         if (!eval_windows(ev, bare, &ev->grid, &o->window, err) ||
-            !eval_range(ev, bare, &o->window, &(struct range_sink){output_range, o}, err))
+            !eval_range(ev, bare, &o->window, &(struct range_sink){.put = output_range, .ctx = o},
+                        err))
             return false;
         sort_series(r);
         return true;

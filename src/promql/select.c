@@ -4,13 +4,7 @@
  * lookup or window is left-open: a sample exactly `range` before its end is outside.
  */
 #include "promql/histogram_int.h"
-#include "sys/pool.h"
-
-static int64_t now_ns(const struct eval *ev)
-{
-    struct budget *b = ev->q->budget;
-    return b->mono_ns ? b->mono_ns(b->clock) : 0;
-}
+#include "promql/scan_int.h"
 
 /* Earliest and latest of the times. */
 static void span(const ts_ms *t, size_t n, ts_ms *min, ts_ms *max)
@@ -22,105 +16,22 @@ static void span(const ts_ms *t, size_t n, ts_ms *min, ts_ms *max)
     }
 }
 
-static struct selection *select_series(struct eval *ev, const struct node *n,
-                                       const struct select_hints *h, struct err *err)
+/* The newest sample at or before each time, if younger than the lookback and no stale marker. The
+ * number of those found. */
+static uint64_t look_up(const struct columns *c, const ts_ms *at, size_t n, int64_t lookback_ms,
+                        double *out)
 {
-    const struct source_ops *ops = ev->q->source->ops;
-    int64_t begin = now_ns(ev);
-    struct selection *sel = ops->select(ev->q->source, n->selector.matchers, n->selector.matchers_n,
-                                        h, ev->q->budget, err);
-    ev->stats.select_ns += now_ns(ev) - begin;
-    if (sel)
-        vec_push(&ev->selections, (struct selection_ref){ops, sel});
-    return sel;
-}
-
-/* Count and sum alone, with hints that say what the buckets would have said about resets. */
-static void strip_buckets(struct columns *c, struct arena *scratch)
-{
-    const struct histogram **out = arena_array(scratch, const struct histogram *, c->n),
-                           *before = NULL;
-    for (size_t i = 0; i < c->n; i++) {
-        const struct histogram *h = c->h[i];
-        if (!h)
-            continue;
-        struct histogram *copy = arena_new(scratch, struct histogram);
-        *copy = (struct histogram){
-            .count = h->count, .sum = h->sum, .schema = h->schema, .reset = h->reset};
-        if (before && h->reset == HISTOGRAM_RESET_UNKNOWN)
-            copy->reset = histogram_was_reset(h, before) ? HISTOGRAM_RESET_YES : HISTOGRAM_RESET_NO;
-        before = h;
-        out[i] = copy;
-    }
-    c->h = out;
-}
-
-/* A selection that is being read, series by series. */
-struct reader {
-    struct selection *sel;
-    struct select_hints h;
-    struct arena scratch; /* of the series at hand */
-    struct tiered tiered;
-    size_t series_n;
-    size_t raw_from; /* of the series at hand: samples before it are those known from rows */
-};
-
-static bool reader_open(struct eval *ev, const struct node *n, const struct select_hints *h,
-                        struct reader *r, struct err *err)
-{
-    *r = (struct reader){.h = *h, .sel = select_series(ev, n, h, err)};
-    if (!r->sel)
-        return false;
-    r->series_n = ev->q->source->ops->size(r->sel);
-    arena_init(&r->scratch, ev->arena.limit_bytes);
-    r->tiered = tiered_of((struct selection_ref){ev->q->source->ops, r->sel}, &r->scratch);
-    return true;
-}
-
-static void reader_close(struct eval *ev, const struct node *n, struct reader *r)
-{
-    if (r->tiered.n)
-        tiered_note(ev, &r->tiered, n, &r->h);
-    arena_fini(&r->scratch);
-}
-
-/* Reads series i into the scratch arena; the source counts its samples against the budget. */
-static bool read_series(struct eval *ev, const struct node *n, struct reader *r, size_t i,
-                        struct columns *out, struct err *err)
-{
-    struct arena *scratch = &r->scratch;
-    arena_reset(scratch);
-    int64_t begin = now_ns(ev);
-    *out = (struct columns){0};
-    bool ok = source_read(ev->q->source->ops, r->sel, i, r->h.start, r->h.end, scratch, out, err) &&
-              (!r->tiered.n || tiered_read(ev, &r->tiered, i, &r->h, out, &r->raw_from, err));
-    ev->stats.select_ns += now_ns(ev) - begin;
-    if (!ok)
-        return false;
-    ev->stats.samples_read += out->n;
-    ev->stats.series_read++;
-    if (out->h && n->selector.counts_only)
-        strip_buckets(out, scratch);
-    pool_yield();
-    return eval_memory(ev, err);
-}
-
-/* The newest sample at or before each time, if younger than the lookback and no stale marker. */
-static bool look_up(struct eval *ev, const struct columns *c, const ts_ms *at, size_t n,
-                    double *out)
-{
-    bool any = false;
+    uint64_t found = 0;
     for (size_t i = 0, k = 0; i < n; i++) {
         while (k < c->n && c->t[k] <= at[i])
             k++;
         out[i] = absent();
-        if (k == 0 || at[i] - c->t[k - 1] >= ev->lookback_ms || is_stale_nan(c->v[k - 1]))
+        if (k == 0 || at[i] - c->t[k - 1] >= lookback_ms || is_stale_nan(c->v[k - 1]))
             continue;
         out[i] = c->v[k - 1];
-        ev->stats.samples_total++;
-        any = true;
+        found++;
     }
-    return any;
+    return found;
 }
 
 /* The same of a series with histograms, or of times instead of values. `h` has room for all steps.
@@ -154,59 +65,6 @@ static bool look_up_mixed(struct eval *ev, const struct columns *c, const ts_ms 
     return any;
 }
 
-static bool is_stale(const struct columns *c, size_t i)
-{
-    return is_stale_nan(c->v[i]) && !(c->h && c->h[i]);
-}
-
-/* What drop_stale does to the columns that few series have. */
-static bool drop_stale_others(struct columns *c, struct columns *out, struct arena *scratch)
-{
-    const struct histogram **h = c->h ? arena_try(scratch, c->n, sizeof *h) : NULL;
-    ts_ms *start = c->start ? arena_try(scratch, c->n, sizeof *start) : NULL;
-    if ((c->h && !h) || (c->start && !start))
-        return false;
-    for (size_t i = 0, n = 0; i < c->n; i++) {
-        if (is_stale(c, i))
-            continue;
-        if (h)
-            h[n] = c->h[i];
-        if (start)
-            start[n] = c->start[i];
-        n++;
-    }
-    out->h = h;
-    out->start = start;
-    return true;
-}
-
-/* The columns without stale markers; untouched when there are none. */
-static bool drop_stale(struct columns *c, struct arena *scratch)
-{
-    size_t i = 0, n;
-    struct columns out = {0};
-    while (i < c->n && !is_stale(c, i))
-        i++;
-    if (i == c->n)
-        return true;
-    ts_ms *t = arena_try(scratch, c->n, sizeof *t);
-    double *v = arena_try(scratch, c->n, sizeof *v);
-    if (!t || !v)
-        return false;
-    for (n = 0, i = 0; i < c->n; i++)
-        if (!is_stale(c, i)) {
-            t[n] = c->t[i];
-            v[n++] = c->v[i];
-        }
-    if ((c->h || c->start) && !drop_stale_others(c, &out, scratch))
-        return false;
-    out.n = n;
-    out.t = t;
-    out.v = v;
-    *c = out;
-    return true;
-}
-
 struct instant {
     struct eval *ev;
     const struct node *node;
@@ -217,12 +75,13 @@ struct instant {
     const struct histogram **h; /* room, made at the first histogram */
     struct arena *scratch;      /* of the series at hand */
     struct smoother smoother;
+    const struct row_sink *sink;
 };
 
 static bool look_up_smoothed(struct instant *in, struct columns c, struct row *r, bool *any,
                              struct err *err)
 {
-    if (!drop_stale(&c, in->scratch))
+    if (!columns_drop_stale(&c, in->scratch))
         return err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
     struct range_series s = {.labels = r->labels, .n = c.n, .t = c.t, .v = c.v, .h = c.h};
     *any = smooth_lookup(&in->smoother, &s, in->at, in->n, r);
@@ -236,25 +95,51 @@ static bool refuse_histograms(struct labels ls, struct err *err)
     return err_set(err, ERR_EXEC, "this should be an info metric, with float samples: %s", b.p);
 }
 
+static bool is_smoothed(const struct instant *in)
+{
+    return in->node->selector.extended == EXTENDED_SMOOTHED;
+}
+
+/* Floats looked up by value, which most are. */
+static void prepare_lookup(void *ctx, struct scanned *s, struct scan_room *room)
+{
+    const struct instant *in = ctx;
+    if (in->what != LOOKUP_VALUE || s->c.h || is_smoothed(in))
+        return;
+    s->v = arena_alloc(room->arena, in->n * sizeof *s->v);
+    s->looked_at = look_up(&s->c, in->at, in->n, in->ev->lookback_ms, s->v);
+    s->any = s->looked_at > 0;
+    s->ready = true;
+}
+
 /* Fills the row of one series; `*any`: it has a value at some step. */
 static bool look_up_series(struct instant *in, const struct columns *c, struct row *r, bool *any,
                            struct err *err)
 {
-    bool smoothed = in->node->selector.extended == EXTENDED_SMOOTHED;
     r->v = in->v;
-    if (in->what == LOOKUP_VALUE && !c->h && !smoothed) {
-        *any = look_up(in->ev, c, in->at, in->n, in->v);
-        return true;
-    }
     if (c->h && in->what == LOOKUP_INFO)
         return refuse_histograms(r->labels, err);
     if (c->h && !in->h && !(in->h = eval_histograms_new(in->ev, in->n, err)))
         return false;
     r->h = c->h && in->what == LOOKUP_VALUE ? in->h : NULL;
-    if (smoothed && in->what == LOOKUP_VALUE)
+    if (is_smoothed(in) && in->what == LOOKUP_VALUE)
         return look_up_smoothed(in, *c, r, any, err);
     *any = look_up_mixed(in->ev, c, in->at, in->n, in->what, r);
     return true;
+}
+
+static bool put_lookup(void *ctx, struct labels ls, struct scanned *s, struct err *err)
+{
+    struct instant *in = ctx;
+    struct row r = {.labels = ls, .v = s->v};
+    bool any = s->any;
+    in->ev->stats.samples_total += s->looked_at;
+    arena_reset(in->scratch);
+    if (!s->ready && !look_up_series(in, &s->c, &r, &any, err))
+        return false;
+    if (s->tiered)
+        any |= tiered_look_up(s->tiered, in->at, in->n, in->what, &r);
+    return !any || in->sink->put(in->sink->ctx, &r, err);
 }
 
 bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, enum lookup what,
@@ -269,23 +154,26 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     struct select_hints h = {.start = min - ev->lookback_ms + 1,
                              .end = smoothed ? max + ev->lookback_ms : max,
                              .step_ms = g->n > 1 ? g->step_ms : 0};
-    struct reader from;
-    if (!reader_open(ev, n, &h, &from, err))
-        return false;
-    struct instant in = {
-        ev, n, at, g->n, what, v, NULL, &from.scratch, {ev, n, &from.scratch, {0}}};
-    bool ok = true;
-    for (size_t i = 0; ok && i < from.series_n; i++) {
-        struct columns c;
-        struct row r = {.labels = ev->q->source->ops->labels(from.sel, i)};
-        bool any = false;
-        ok = read_series(ev, n, &from, i, &c, err) && look_up_series(&in, &c, &r, &any, err);
-        if (ok && from.tiered.n)
-            any |= tiered_look_up(&from.tiered, at, g->n, what, &r);
-        ok = ok && (!any || sink->put(sink->ctx, &r, err));
-    }
+    struct arena scratch;
+    arena_init(&scratch, ev->arena.limit_bytes);
+    struct instant in = {.ev = ev,
+                         .node = n,
+                         .at = at,
+                         .n = g->n,
+                         .what = what,
+                         .v = v,
+                         .scratch = &scratch,
+                         .smoother = {ev, n, &scratch, {0}},
+                         .sink = sink};
+    struct scan s = {.ev = ev,
+                     .selector = n,
+                     .hints = &h,
+                     .prepare = prepare_lookup,
+                     .put = put_lookup,
+                     .ctx = &in};
+    bool ok = scan_run(&s, err);
     histogram_work_fini(&in.smoother.work);
-    reader_close(ev, n, &from);
+    arena_fini(&scratch);
     return ok;
 }
 
@@ -304,6 +192,38 @@ bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, s
                          err);
 }
 
+struct range_scan {
+    const struct range_sink *sink;
+    const struct select_hints *hints;
+};
+
+static bool range_selector_put(void *ctx, struct labels ls, struct scanned *in, struct err *err)
+{
+    const struct range_scan *scan = ctx;
+    const struct range_sink *sink = scan->sink;
+    struct range_series s = {.labels = ls,
+                             .n = in->c.n,
+                             .t = in->c.t,
+                             .v = in->c.v,
+                             .h = in->c.h,
+                             .start = in->c.start,
+                             .ready = in->ready ? in : NULL};
+    if (in->tiered && in->tiered->rows.n) {
+        s.rows = in->tiered->rows.at;
+        s.rows_n = in->tiered->rows.n;
+        s.rows_end = tiered_end(in->tiered, scan->hints);
+        s.raw_from = in->raw_from;
+    }
+    return (s.n == 0 && s.rows_n == 0) || sink->put(sink->ctx, &s, err);
+}
+
+static void range_selector_prepare(void *ctx, struct scanned *s, struct scan_room *room)
+{
+    const struct range_sink *sink = ((const struct range_scan *)ctx)->sink;
+    if (s->c.n)
+        sink->prepare(sink->ctx, s, room);
+}
+
 static bool range_selector(struct eval *ev, const struct node *n, const struct windows *w,
                            const struct range_sink *sink, struct err *err)
 {
@@ -314,36 +234,15 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
                              .step_ms = w->n > 1 ? w->end[1] - w->end[0] : 0,
                              .range_ms = w->range_ms,
                              .func = ev->func};
-    struct reader from;
-    if (!reader_open(ev, n->range.selector, &h, &from, err))
-        return false;
-    bool ok = true;
-    for (size_t i = 0; ok && i < from.series_n; i++) {
-        struct columns c;
-        ok = read_series(ev, n->range.selector, &from, i, &c, err);
-        size_t rows_n = from.tiered.rows.n;
-        if (!ok || (c.n == 0 && rows_n == 0))
-            continue;
-        ts_ms raw_from = rows_n && from.raw_from < c.n ? c.t[from.raw_from] : INT64_MAX;
-        if (!drop_stale(&c, &from.scratch)) {
-            ok = err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
-            continue;
-        }
-        struct range_series s = {.labels = ev->q->source->ops->labels(from.sel, i),
-                                 .n = c.n,
-                                 .t = c.t,
-                                 .v = c.v,
-                                 .h = c.h,
-                                 .start = c.start,
-                                 .rows = from.tiered.rows.at,
-                                 .rows_end = tiered_end(&from.tiered, &h),
-                                 .rows_n = rows_n};
-        while (rows_n && s.raw_from < c.n && c.t[s.raw_from] < raw_from)
-            s.raw_from++;
-        ok = (c.n == 0 && rows_n == 0) || sink->put(sink->ctx, &s, err);
-    }
-    reader_close(ev, n->range.selector, &from);
-    return ok;
+    struct range_scan range = {sink, &h};
+    struct scan s = {.ev = ev,
+                     .selector = n->range.selector,
+                     .hints = &h,
+                     .drop_stale = true,
+                     .prepare = sink->prepare ? range_selector_prepare : NULL,
+                     .put = range_selector_put,
+                     .ctx = &range};
+    return scan_run(&s, err);
 }
 
 /* ---- subqueries ---- */

@@ -357,6 +357,16 @@ bool pool_submit(struct pool *p, enum pool_class c, void (*fn)(void *arg), void 
     return ok;
 }
 
+unsigned pool_width(void)
+{
+    return current ? current->pool->slots : 1;
+}
+
+bool pool_submit_here(void (*fn)(void *arg), void *arg)
+{
+    return current && pool_submit(current->pool, current->class, fn, arg);
+}
+
 void pool_block_begin(void)
 {
     struct worker *w = current;

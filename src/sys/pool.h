@@ -36,6 +36,13 @@ void pool_free(struct pool *p);
 /* Queues fn(arg); false when the queue of this class is full or the pool is ending. Any thread. */
 bool pool_submit(struct pool *p, enum pool_class c, void (*fn)(void *arg), void *arg);
 
+/* How many tasks the pool that this thread works for runs at once; 1 on a thread that is none of a
+ * pool's. */
+unsigned pool_width(void);
+/* Inside a task: queues fn(arg) beside it, in its class. False as pool_submit, and on any other
+ * thread. */
+bool pool_submit_here(void (*fn)(void *arg), void *arg);
+
 /* Inside a task only; both do nothing on a thread that is none of the pool's. */
 void pool_block_begin(void);
 void pool_block_end(void);
