@@ -117,6 +117,7 @@ static bool label_series(struct work *w, struct series *s, struct labels scraped
         return false;
     s->labels = labels_dup(&s->arena, ls);
     s->hash = labels_hash(s->labels);
+    s->store_key = series_key_labels(s->labels);
     return true;
 }
 
@@ -444,8 +445,11 @@ static struct batch *make_batch(struct work *w)
     struct batch *b = batch_sized(n + rows_n, &w->arena);
     for (size_t i = 0; i < n; i++) {
         const struct series *s = w->stored.at[i];
-        b->series[i] = (struct batch_series){
-            .labels = s->labels, .hash = s->hash, .first = (uint32_t)i, .n = 1};
+        b->series[i] = (struct batch_series){.labels = s->labels,
+                                             .hash = s->hash,
+                                             .key = s->store_key,
+                                             .first = (uint32_t)i,
+                                             .n = 1};
         b->t[i] = w->t.at[i];
         b->v[i] = w->v.at[i];
     }
@@ -517,8 +521,11 @@ struct batch *report_end(struct cache *c, struct labels target, bool extra, ts_m
         const struct series *s = c->list.at[i];
         if (!s->live)
             continue;
-        b->series[b->series_n++] = (struct batch_series){
-            .labels = s->labels, .hash = s->hash, .first = (uint32_t)b->samples_n, .n = 1};
+        b->series[b->series_n++] = (struct batch_series){.labels = s->labels,
+                                                         .hash = s->hash,
+                                                         .key = s->store_key,
+                                                         .first = (uint32_t)b->samples_n,
+                                                         .n = 1};
         b->t[b->samples_n] = t;
         b->v[b->samples_n++] = stale_nan();
     }

@@ -83,11 +83,12 @@ struct series {
     uint64_t key_hash;
     struct labels labels; /* after relabelling */
     uint64_t hash;
-    uint32_t seen;  /* number of the scrape that had it last */
-    bool dropped;   /* by relabelling */
-    bool live;      /* stored by the last scrape without a timestamp of its own */
-    bool own_t;     /* came with a timestamp that was kept */
-    bool unindexed; /* made with settings that changed: only its end is of interest */
+    struct series_key store_key; /* of the labels: the store finds the series by it */
+    uint32_t seen;               /* number of the scrape that had it last */
+    bool dropped;                /* by relabelling */
+    bool live;                   /* stored by the last scrape without a timestamp of its own */
+    bool own_t;                  /* came with a timestamp that was kept */
+    bool unindexed;              /* made with settings that changed: only its end is of interest */
     struct arena arena;
 };
 

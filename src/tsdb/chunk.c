@@ -43,11 +43,19 @@ static inline bool mantissa(double v, unsigned scale, int64_t *m)
 
 /* ---- appending ---- */
 
-static inline uint8_t *put_time(struct chunk_end *e, ts_ms t, uint8_t *p, enum time_code *code)
+/* What a sample does to the end of its chunk, kept apart from it: writing the end in one piece
+ * after its parts would wait for the chunk's own memory. */
+struct step {
+    int64_t delta;
+    unsigned scale;
+};
+
+static inline uint8_t *put_time(const struct chunk_end *e, ts_ms t, struct step *x, uint8_t *p,
+                                unsigned *code)
 {
     int64_t dt = (int64_t)((uint64_t)t - (uint64_t)e->t), dod = dt - e->delta;
     bool is_near = dt == (int32_t)dt;
-    e->delta = is_near ? (int32_t)dt : 0;
+    x->delta = is_near ? dt : 0;
     if (is_near && dod == 0) {
         *code = TIME_REGULAR;
         return p;
@@ -61,30 +69,29 @@ static inline uint8_t *put_time(struct chunk_end *e, ts_ms t, uint8_t *p, enum t
     return p + n;
 }
 
-/* A scale of more decimals that fits. Values that are no decimals end the search for this chunk. */
-static bool find_scale(struct chunk_end *e, double v, int64_t *m)
+/* The least scale from `scale` on that fits; CHUNK_NO_SCALE: the value is no decimal, and then
+ * the search has ended for this chunk. */
+static unsigned find_scale(double v, unsigned scale, int64_t *m)
 {
-    if (!isfinite(v) || v == 0)
-        return false;
-    for (unsigned k = e->scale + 1U; k <= SCALE_MAX; k++)
-        if (mantissa(v, k, m)) {
-            e->scale = (uint8_t)k;
-            return true;
-        }
-    e->scale = CHUNK_NO_SCALE;
-    return false;
+    while (scale <= SCALE_MAX && !mantissa(v, scale, m))
+        scale++;
+    return scale <= SCALE_MAX ? scale : CHUNK_NO_SCALE;
 }
 
-static uint8_t *put_bits(struct chunk_end *e, double v, uint8_t *p, unsigned *code)
+static uint8_t *put_unusual(double v, unsigned *scale, uint8_t *p, unsigned *code)
 {
-    int64_t m;
+    int64_t m = 0;
     if (is_stale_nan(v)) {
         *code = VALUE_STALE;
         return p;
     }
-    if (e->scale != CHUNK_NO_SCALE && find_scale(e, v, &m)) {
+    bool may = *scale != CHUNK_NO_SCALE && isfinite(v) && v != 0;
+    unsigned found = may ? find_scale(v, *scale + 1, &m) : CHUNK_NO_SCALE;
+    if (may)
+        *scale = found;
+    if (found != CHUNK_NO_SCALE) {
         *code = VALUE_SCALE;
-        *p = e->scale;
+        *p = (uint8_t)found;
         memcpy(p + 1, &m, sizeof m);
         return p + 1 + sizeof m;
     }
@@ -93,16 +100,22 @@ static uint8_t *put_bits(struct chunk_end *e, double v, uint8_t *p, unsigned *co
     return p + sizeof v;
 }
 
-static inline uint8_t *put_value(struct chunk_end *e, double v, uint8_t *p, unsigned *code)
+static inline uint8_t *put_value(const struct chunk_end *e, double v, struct step *x, uint8_t *p,
+                                 unsigned *code)
 {
     int64_t m;
+    x->scale = e->scale;
     if (bits_of(v) == bits_of(e->v)) {
         *code = VALUE_SAME;
         return p;
     }
-    if (e->scale == CHUNK_NO_SCALE || !mantissa(v, e->scale, &m))
-        return put_bits(e, v, p, code);
-    int64_t d = m - mantissa_near(e->v, e->scale);
+    if (x->scale == CHUNK_NO_SCALE || !mantissa(v, x->scale, &m)) {
+        unsigned scale = x->scale;
+        p = put_unusual(v, &scale, p, code);
+        x->scale = scale;
+        return p;
+    }
+    int64_t d = m - mantissa_near(e->v, x->scale);
     /* Bytes of d with its sign: 53 bits at most, so 7. */
     *code = (unsigned)(64 - __builtin_clzll((uint64_t)(d ^ (d >> 63)) | 1)) / 8 + 1;
     memcpy(p, &d, sizeof d);
@@ -134,11 +147,15 @@ static inline void copy_sample(uint8_t *to, const uint8_t *from, size_t n)
 }
 static_assert(CHUNK_SAMPLE_BYTES_MAX <= 18, "what three stores of 8 cover");
 
-void chunk_init(struct chunk *c, struct chunk_end *e, size_t cap, ts_ms t)
+/* With the head of the chunk they are sizes of malloc. */
+#define CAP(size) ((size)-offsetof(struct chunk, data))
+const uint16_t chunk_caps[CHUNK_SIZES + 1] = {CAP(64), CAP(96), CAP(160), CAP(256),
+                                              CHUNK_LARGE_SAMPLES *CHUNK_SAMPLE_BYTES_MAX};
+
+void chunk_init(struct chunk *c, struct chunk_end *e, unsigned size, ts_ms t)
 {
-    assert(cap <= UINT16_MAX);
-    *c = (struct chunk){.min_t = t, .max_t = t, .cap = (uint16_t)cap};
-    *e = (struct chunk_end){.t = t};
+    *c = (struct chunk){.min_t = t, .max_t = t, .cap = chunk_caps[size]};
+    *e = (struct chunk_end){.t = t, .size = size & 0xf};
 }
 
 bool chunk_append(struct chunk *c, struct chunk_end *e, ts_ms t, double v)
@@ -146,27 +163,29 @@ bool chunk_append(struct chunk *c, struct chunk_end *e, ts_ms t, double v)
     /* Where there is room for any sample it is written in place, with stores that may reach behind
      * it; otherwise beside, to see whether it fits. */
     uint8_t aside[CHUNK_SAMPLE_BYTES_MAX + 8];
-    struct chunk_end next = *e;
-    enum time_code time;
-    unsigned value;
+    struct step step;
+    unsigned time, value;
     if (e->n == CHUNK_SAMPLES_MAX)
         return false;
-    bool in_place = (size_t)(c->cap - e->len) >= sizeof aside;
+    size_t room = chunk_caps[e->size] - (size_t)e->len;
+    bool in_place = room >= sizeof aside;
     uint8_t *from = in_place ? c->data + e->len : aside, *p = from + 1;
-    p = put_time(&next, t, p, &time);
-    p = put_value(&next, v, p, &value);
+    p = put_time(e, t, &step, p, &time);
+    p = put_value(e, v, &step, p, &value);
     *from = (uint8_t)(time | value << 3);
     size_t n = (size_t)(p - from);
     if (!in_place) {
-        if (n > (size_t)(c->cap - e->len))
+        if (n > room)
             return false;
         copy_sample(c->data + e->len, aside, n);
     }
-    next.t = t;
-    next.v = v;
-    next.len = (uint16_t)(e->len + n);
-    next.n++;
-    *e = next;
+    e->t = t;
+    e->v = v;
+    e->delta = (int32_t)step.delta;
+    e->len = (uint16_t)(e->len + n);
+    e->n++;
+    if (step.scale != e->scale)
+        e->scale = step.scale & 0xf;
     return true;
 }
 

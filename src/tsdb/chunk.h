@@ -41,21 +41,29 @@ struct chunk_end {
     int32_t delta; /* of the last two times; 0: none, or too large */
     uint16_t len;
     uint8_t n;
-    uint8_t scale; /* decimals, or CHUNK_NO_SCALE: values are no decimals */
+    uint8_t scale : 4; /* decimals, or CHUNK_NO_SCALE: values are no decimals */
+    uint8_t size : 4;  /* of the chunk, so that appending looks at nothing but its end */
 };
 
 enum {
     CHUNK_SAMPLES_MAX = 250,
     CHUNK_SAMPLE_BYTES_MAX = 1 + 8 + 9,
-    CHUNK_NO_SCALE = 255,
+    CHUNK_NO_SCALE = 15,
+    CHUNK_SIZES = 4,                /* rising sizes 0..3 */
+    CHUNK_SIZE_LARGE = CHUNK_SIZES, /* holds any CHUNK_LARGE_SAMPLES */
+    CHUNK_LARGE_SAMPLES = 32,
 };
 
-static inline size_t chunk_size(size_t cap)
+/* Bytes of data by size. */
+extern const uint16_t chunk_caps[CHUNK_SIZES + 1];
+
+static inline size_t chunk_bytes(size_t cap)
 {
     return offsetof(struct chunk, data) + cap;
 }
-/* Makes the memory of chunk_size(cap) an empty chunk for samples from `t` on, and `e` its end. */
-void chunk_init(struct chunk *c, struct chunk_end *e, size_t cap, ts_ms t);
+/* Makes the memory, of the bytes of that size, an empty chunk for samples from `t` on, and `e` its
+ * end. */
+void chunk_init(struct chunk *c, struct chunk_end *e, unsigned size, ts_ms t);
 /* Appends; t is after e->t unless it is the first. False: there is no room. */
 bool chunk_append(struct chunk *c, struct chunk_end *e, ts_ms t, double v);
 /* The first n samples, which have `len` bytes. */

@@ -21,14 +21,14 @@ static uint64_t rng_next(struct rng *r)
 
 /* Appends until the chunk or the row is full; checks every prefix on the way. Memory of just that
  * size, so that sanitizers see what is read or written behind it. Gives how many went in. */
-static size_t fill(const ts_ms *t, const double *v, size_t n, size_t cap, uint16_t *len)
+static size_t fill(const ts_ms *t, const double *v, size_t n, unsigned size, uint16_t *len)
 {
-    struct chunk *c = mem_alloc(chunk_size(cap));
+    struct chunk *c = mem_alloc(chunk_bytes(chunk_caps[size]));
     struct chunk_end e;
     ts_ms got_t[CHUNK_SAMPLES_MAX];
     double got_v[CHUNK_SAMPLES_MAX];
     size_t k = 0;
-    chunk_init(c, &e, cap, t[0]);
+    chunk_init(c, &e, size, t[0]);
     for (; k < n; k++) {
         struct chunk_end before = e;
         if (!chunk_append(c, &e, t[k], v[k])) {
@@ -36,8 +36,8 @@ static size_t fill(const ts_ms *t, const double *v, size_t n, size_t cap, uint16
             break;
         }
         assert_true(e.t == t[k] && memcmp(&e.v, &v[k], sizeof e.v) == 0 && e.n == k + 1);
-        assert_true(e.len <= cap);
-        struct chunk *copy = mem_dup(c, chunk_size(e.len)); /* nothing behind is read */
+        assert_true(e.len <= chunk_caps[size]);
+        struct chunk *copy = mem_dup(c, chunk_bytes(e.len)); /* nothing behind is read */
         chunk_read(copy, e.len, e.n, got_t, got_v);
         assert_memory_equal(got_t, t, e.n * sizeof *t);
         assert_memory_equal(got_v, v, e.n * sizeof *v);
@@ -90,16 +90,16 @@ static void test_random(void **state)
             v[k] = plain ? v[k - 1] + (double)(k % 7) : next_value(&r, v[k - 1]);
         }
         uint16_t len;
-        size_t cap = i % 10 ? CHUNK_SAMPLE_BYTES_MAX + rng_next(&r) % 300 : 6000;
-        size_t k = fill(t, v, n, cap, &len);
+        unsigned size = (unsigned)(rng_next(&r) % (CHUNK_SIZES + 1));
+        size_t k = fill(t, v, n, size, &len);
         assert_true(k >= 1 && k <= CHUNK_SAMPLES_MAX);
-        assert_true(k == n || cap < 6000 || k == CHUNK_SAMPLES_MAX);
+        assert_true(k == n || size != CHUNK_SIZE_LARGE || k >= CHUNK_LARGE_SAMPLES);
     }
 }
 
 static void test_sizes(void **state)
 {
-    enum { N = 100 };
+    enum { N = 50 };
     static const struct {
         const char *what;
         double from, step, decimals;
@@ -119,7 +119,7 @@ static void test_sizes(void **state)
             if (rows[i].decimals > 0)
                 v[k] = round(v[k] * 100) / 100;
         }
-        assert_int_equal(fill(t, v, N, 2000, &len), N);
+        assert_int_equal(fill(t, v, N, CHUNK_SIZE_LARGE, &len), N);
         if (len > rows[i].bytes_max)
             fail_msg("%s: %u bytes", rows[i].what, len);
     }

@@ -13,26 +13,16 @@ static void count_memory(struct head *h, int64_t n)
 
 /* ---- chunks ---- */
 
-/* Chunks grow as samples come, so that short lives stay small: what is full is copied into the next
- * size, and behind the largest a new one begins, of SIZE_LATER. malloc has these sizes. */
-static const uint16_t sizes[] = {64, 96, 160, 256};
-enum { SIZE_FIRST = 0, SIZE_LATER = 2 };
-
-static size_t cap_of(size_t i)
-{
-    return sizes[i] - chunk_size(0);
-}
-
 static struct chunk *chunk_new(struct head *h, size_t cap)
 {
-    count_memory(h, (int64_t)chunk_size(cap));
+    count_memory(h, (int64_t)chunk_bytes(cap));
     h->chunks++;
-    return mem_alloc(chunk_size(cap));
+    return mem_alloc(chunk_bytes(cap));
 }
 
 static void chunk_retire(struct head *h, struct chunk *c)
 {
-    count_memory(h, -(int64_t)chunk_size(c->cap));
+    count_memory(h, -(int64_t)chunk_bytes(c->cap));
     h->chunks--;
     reclaim_retire(&h->reclaim, c);
 }
@@ -51,32 +41,25 @@ static void close_open(struct series *s)
     s->open = NULL;
 }
 
-/* The capacity that follows; 0: a new chunk. */
-static size_t next_cap(const struct series *s)
-{
-    size_t cap = s->open->cap;
-    for (size_t i = 0; s->end.n < CHUNK_SAMPLES_MAX && i < sizeof sizes / sizeof sizes[0]; i++)
-        if (cap_of(i) > cap)
-            return cap_of(i);
-    return 0;
-}
-
-/* Makes room behind the last sample, for one at `t`. */
+/* Chunks grow as samples come, so that short lives stay small: what is full is copied into the next
+ * size, and behind the largest a new one begins, not of the smallest. */
 static void make_room(struct head *h, struct series *s, ts_ms t)
 {
-    size_t cap = s->open ? next_cap(s) : 0;
-    if (cap) {
-        struct chunk *c = chunk_new(h, cap);
-        memcpy(c, s->open, chunk_size(s->end.len));
-        c->cap = (uint16_t)cap;
+    enum { SIZE_FIRST = 0, SIZE_LATER = 2 };
+    unsigned size = s->end.size + 1U;
+    if (s->open && s->end.n < CHUNK_SAMPLES_MAX && size < CHUNK_SIZES) {
+        struct chunk *c = chunk_new(h, chunk_caps[size]);
+        memcpy(c, s->open, chunk_bytes(s->end.len));
+        c->cap = chunk_caps[size];
+        s->end.size = size & 0xf;
         chunk_retire(h, s->open);
         s->open = c;
         return;
     }
     close_open(s);
-    cap = cap_of(s->sealed ? SIZE_LATER : SIZE_FIRST);
-    s->open = chunk_new(h, cap);
-    chunk_init(s->open, &s->end, cap, t);
+    size = s->sealed ? SIZE_LATER : SIZE_FIRST;
+    s->open = chunk_new(h, chunk_caps[size]);
+    chunk_init(s->open, &s->end, size, t);
 }
 
 static void push(struct head *h, struct series *s, ts_ms t, double v)
@@ -111,8 +94,8 @@ static void late_retire(struct head *h, struct series *s)
 /* Makes a closed chunk of them. */
 static void seal_late(struct head *h, struct series *s)
 {
-    enum { CAP = LATE_MAX * CHUNK_SAMPLE_BYTES_MAX };
-    _Alignas(struct chunk) uint8_t room[sizeof(struct chunk) + CAP];
+    _Alignas(struct chunk)
+        uint8_t room[sizeof(struct chunk) + CHUNK_LARGE_SAMPLES * CHUNK_SAMPLE_BYTES_MAX];
     struct chunk *all = (struct chunk *)room;
     struct sample sorted[LATE_MAX];
     struct chunk_end end = {0};
@@ -121,7 +104,7 @@ static void seal_late(struct head *h, struct series *s)
     uint32_t n = s->late->n;
     memcpy(sorted, s->late->at, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, sample_cmp);
-    chunk_init(all, &end, CAP, sorted[0].t);
+    chunk_init(all, &end, CHUNK_SIZE_LARGE, sorted[0].t);
     for (uint32_t i = 0; i < n; i++)
         if (!chunk_append(all, &end, sorted[i].t, sorted[i].v))
             abort(); /* there is room for any samples */
@@ -129,7 +112,7 @@ static void seal_late(struct head *h, struct series *s)
     all->n = end.n;
     all->max_t = end.t;
     all->next = s->sealed;
-    s->sealed = memcpy(chunk_new(h, end.len), all, chunk_size(end.len));
+    s->sealed = memcpy(chunk_new(h, end.len), all, chunk_bytes(end.len));
     late_retire(h, s);
 }
 

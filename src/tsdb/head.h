@@ -45,7 +45,7 @@ struct late {
     struct sample at[];
 };
 
-enum { LATE_MAX = 32, SERIES_LABELS_MAX = 1024 };
+enum { LATE_MAX = CHUNK_LARGE_SAMPLES, SERIES_LABELS_MAX = 1024 };
 
 /*
  * The first 64 bytes are all that a batch looks at.
@@ -160,13 +160,13 @@ enum append_result { APPEND_STORED, APPEND_DUPLICATE, APPEND_CONFLICTING };
  */
 static inline void series_prefetch(const struct series *s)
 {
-    __builtin_prefetch(s);
-    __builtin_prefetch((const char *)s + 63);
+    __builtin_prefetch(s, 1);
+    __builtin_prefetch((const char *)s + 63, 1);
 }
 static inline void series_prefetch_end(const struct series *s)
 {
     if (s->open)
-        __builtin_prefetch(s->open->data + s->end.len);
+        __builtin_prefetch(s->open->data + s->end.len, 1);
 }
 /* Under the gate, for writing. */
 enum append_result head_append(struct head *h, struct series *s, ts_ms t, double v);

@@ -23,6 +23,8 @@ struct pending {
     struct series **series; /* NULL: not stored */
     uint64_t *number;       /* for the WAL; 0: not stored */
     uint8_t *define;        /* enum definition */
+    bool is_plain;          /* sample i is that of series i, and all are stored: nearly always, and
+                               then the committer need not look at the batch's series */
     size_t n;
     struct exemplar_row *exemplars; /* in the batch's arena; series: place in exemplar_series */
     struct labels *exemplar_series;
@@ -317,7 +319,7 @@ static void look_ahead(const struct pending *p, size_t i)
         series_prefetch_end(p->series[i + 8]);
 }
 
-static enum append_result apply(struct pending *p, struct series *s, uint32_t k)
+static enum append_result apply(struct pending *p, struct series *s, size_t k)
 {
     struct head *h = &p->db->head;
     const struct batch *b = p->b;
@@ -336,9 +338,9 @@ static void apply_samples(struct pending *p, uint64_t lsn)
     ts_ms newest = INT64_MIN;
     pthread_rwlock_wrlock(&h->gate);
     for (size_t i = 0; i < p->n; i++) {
-        const struct batch_series *s = &b->series[i];
+        size_t k = p->is_plain ? i : b->series[i].first, n = p->is_plain ? 1 : b->series[i].n;
         look_ahead(p, i);
-        for (uint32_t k = s->first; p->series[i] && k < s->first + s->n; k++) {
+        for (size_t end = k + n; p->series[i] && k < end; k++) {
             results[apply(p, p->series[i], k)]++;
             newest = b->t[k] > newest ? b->t[k] : newest;
         }
@@ -492,12 +494,16 @@ static void refuse(struct batch *b, batch_done done, void *arg)
     done(arg, false, &none, &err);
 }
 
-static bool has_work(const struct pending *p)
+static bool has_work(struct pending *p)
 {
-    for (size_t i = 0; i < p->n; i++)
-        if (p->series[i])
-            return true;
-    return p->b->metadata_n > 0 || p->exemplars_n > 0;
+    size_t stored = 0;
+    p->is_plain = true;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct batch_series *s = &p->b->series[i];
+        stored += p->series[i] != NULL;
+        p->is_plain = p->is_plain && p->series[i] && s->first == i && s->n == 1;
+    }
+    return stored > 0 || p->b->metadata_n > 0 || p->exemplars_n > 0;
 }
 
 /* The labels of the exemplar's series; nothing: it is not stored. */
