@@ -8,7 +8,12 @@
 #include "sys/self.h"
 #include "tsdb/tsdb_int.h"
 
-enum { SHARDS_MAX = 64, READ_ONLY_ATTEMPTS = 8, EXEMPLARS_DEFAULT = 100000 };
+enum {
+    SHARDS_MAX = 64,
+    READ_ONLY_ATTEMPTS = 8,
+    EXEMPLARS_DEFAULT = 100000,
+    CLOSE_WAL_BYTES = 8 << 20,
+};
 
 static unsigned default_shards(void)
 {
@@ -235,8 +240,21 @@ struct tsdb *tsdb_open(const struct tsdb_options *o, struct tsdb_recovery *repor
     return o->read_only ? open_beside(o, report, err) : open_once(o, report, &moved, err);
 }
 
+/* So that the next start has little to replay. What fails stays in the WAL. */
+static void flush_before_close(struct tsdb *db)
+{
+    struct wal_stats w;
+    struct err ignored = {0};
+    if (db->o.read_only)
+        return;
+    wal_stats(db->wal, &w);
+    if (w.bytes > CLOSE_WAL_BYTES)
+        tsdb_flush(db, &ignored);
+}
+
 void tsdb_close(struct tsdb *db)
 {
+    flush_before_close(db);
     db_free(db);
 }
 

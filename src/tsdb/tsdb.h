@@ -72,7 +72,8 @@ struct tsdb_recovery {
  * Read only: ERR_NOT_FOUND when there is nothing, ERR_UNAVAILABLE when a server changed the
  * directory again and again meanwhile. */
 struct tsdb *tsdb_open(const struct tsdb_options *o, struct tsdb_recovery *report, struct err *err);
-/* Commits and syncs what waits. No writes, selections or ticks may be under way. */
+/* Flushes the head when its WAL is long, so that the next start is short; commits and syncs what
+ * waits. No writes, selections or ticks may be under way. */
 void tsdb_close(struct tsdb *db);
 
 /* As exemplars_max. Any thread. */
