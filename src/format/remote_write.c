@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "format/remote_write_hist.h"
 #include "sys/self.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fixed fields are copied as they are");
@@ -126,7 +127,7 @@ struct reader {
     struct batch *b;
     struct remote_write_skipped *skipped;
     struct remote_labels *labels;
-    size_t samples_cap;
+    size_t samples_cap, exemplars_cap;
     uint32_t series_seen; /* for messages: which one, from 0 */
     struct err *err;
 };
@@ -240,6 +241,11 @@ static void grow_samples(struct reader *r)
         memcpy(t, b->t, b->samples_n * sizeof *t);
         memcpy(v, b->v, b->samples_n * sizeof *v);
     }
+    if (b->h) {
+        const struct histogram **h = arena_zalloc(&b->arena, cap * sizeof *h);
+        memcpy(h, b->h, b->samples_n * sizeof *h);
+        b->h = h;
+    }
     b->t = t;
     b->v = v;
     r->samples_cap = cap;
@@ -282,19 +288,63 @@ static bool read_sample_any(struct reader *r, bytes in, uint64_t *value, uint64_
     return true;
 }
 
-static bool read_sample(struct reader *r, bytes in)
+static bool add_sample(struct reader *r, ts_ms t, double v)
 {
-    uint64_t value, t;
-    if (!read_sample_usual(in, &value, &t) && !read_sample_any(r, in, &value, &t))
-        return false;
     struct batch *b = r->b;
     if (b->samples_n >= r->limits->samples_max)
         return over(r->series_seen, "samples in one request samples_max", r->limits->samples_max,
                     r->err);
     if (b->samples_n == r->samples_cap)
         grow_samples(r);
-    b->t[b->samples_n] = (ts_ms)t;
-    b->v[b->samples_n++] = f64_from_bits(value);
+    b->t[b->samples_n] = t;
+    b->v[b->samples_n++] = v;
+    return true;
+}
+
+static inline bool read_sample(struct reader *r, bytes in)
+{
+    uint64_t value, t;
+    if (!read_sample_usual(in, &value, &t) && !read_sample_any(r, in, &value, &t))
+        return false;
+    return add_sample(r, (ts_ms)t, f64_from_bits(value));
+}
+
+static bool read_histogram(struct reader *r, bytes in)
+{
+    struct remote_write_histogram x;
+    struct batch *b = r->b;
+    if (!remote_write_read_histogram(in, &b->arena, &x, r->err))
+        return err_wrap(r->err, "series %" PRIu32, r->series_seen);
+    if (!add_sample(r, x.t, x.h ? histogram_mark() : stale_nan()))
+        return false;
+    if (!b->h)
+        b->h = arena_zalloc(&b->arena, r->samples_cap * sizeof *b->h);
+    b->h[b->samples_n - 1] = x.h;
+    return true;
+}
+
+/* A wrong one takes nothing along, as upstream. */
+static bool read_exemplar(struct reader *r, bytes in)
+{
+    struct batch *b = r->b;
+    struct batch_exemplar x = {.series = (uint32_t)b->series_n};
+    struct err ignored;
+    if (b->exemplars_n >= r->limits->samples_max)
+        return over(r->series_seen, "exemplars in one request samples_max", r->limits->samples_max,
+                    r->err);
+    if (!remote_write_read_exemplar(in, &b->arena, &x, &ignored)) {
+        r->skipped->exemplars++;
+        return true;
+    }
+    if (b->exemplars_n == r->exemplars_cap) {
+        size_t cap = r->exemplars_cap ? 2 * r->exemplars_cap : 16;
+        struct batch_exemplar *at = arena_alloc(&b->arena, cap * sizeof *at);
+        if (b->exemplars_n)
+            memcpy(at, b->exemplars, b->exemplars_n * sizeof *at);
+        b->exemplars = at;
+        r->exemplars_cap = cap;
+    }
+    b->exemplars[b->exemplars_n++] = x;
     return true;
 }
 
@@ -413,22 +463,20 @@ static bool read_series_field(struct reader *r, const struct field *f, bool *sca
     case 2:
         return read_sample(r, f->b);
     case 3:
-        r->skipped->exemplars++;
-        return true;
+        return read_exemplar(r, f->b);
     default:
-        r->skipped->histograms++;
-        return true;
+        return read_histogram(r, f->b);
     }
 }
 
 /*
  * The bytes of the labels are the series' key. Labels behind other fields are legal, and then there
- * is no key. A series without samples is only checked.
+ * is no key. A series without samples is only checked, and kept when it has exemplars.
  */
 static bool read_series(struct reader *r, bytes in)
 {
     struct batch *b = r->b;
-    size_t first = b->samples_n;
+    size_t first = b->samples_n, exemplars = b->exemplars_n;
     struct batch_series *s = &b->series[b->series_n];
     struct field f;
     bool scattered = false;
@@ -447,8 +495,10 @@ static bool read_series(struct reader *r, bytes in)
     }
     r->series_seen++;
     *s = (struct batch_series){.first = (uint32_t)first, .n = (uint32_t)(b->samples_n - first)};
-    if (s->n == 0)
+    if (s->n == 0) {
+        b->series_n += b->exemplars_n > exemplars;
         return label_series(&r->labels->labeller, b, s, r->err) == LABELS_OK;
+    }
     if (!scattered && front.n)
         s->key = series_key_of(SERIES_KEY_REMOTE_WRITE, front);
     b->series_n++;
@@ -521,9 +571,8 @@ bool remote_write_decode(bytes body, const struct remote_write_limits *limits, s
     grow_samples(&r);
     bool ok = read_top(&r, body);
     if (!ok)
-        b->series_n = b->samples_n = b->metadata_n = 0;
+        b->series_n = b->samples_n = b->exemplars_n = b->metadata_n = 0;
     self_add(SELF_REMOTE_WRITE_SKIPPED_EXEMPLARS, (int64_t)skipped->exemplars);
-    self_add(SELF_REMOTE_WRITE_SKIPPED_HISTOGRAMS, (int64_t)skipped->histograms);
     return ok;
 }
 
@@ -567,13 +616,43 @@ static size_t sample_size(ts_ms t)
     return 9 + 1 + varint_size((uint64_t)t);
 }
 
-static void encode_series(const struct batch *b, const struct batch_series *s, struct strbuf *out)
+/* Histograms, stale markers of such too, and exemplars of series i. */
+static void encode_others(const struct batch *b, size_t i, struct strbuf *out)
 {
-    size_t size = 0;
+    const struct batch_series *s = &b->series[i];
+    struct strbuf one STRBUF_CLEANUP = {0};
+    for (size_t k = 0; k < b->exemplars_n; k++) {
+        if (b->exemplars[k].series != i)
+            continue;
+        strbuf_clear(&one);
+        remote_write_put_exemplar(&one, &b->exemplars[k]);
+        put_text(out, 3, strbuf_str(&one));
+    }
+    for (size_t k = s->first; b->h && k < (size_t)s->first + s->n; k++) {
+        if (!b->h[k])
+            continue;
+        strbuf_clear(&one);
+        remote_write_put_histogram(
+            &one, &(struct remote_write_histogram){b->t[k], b->start ? b->start[k] : 0, b->h[k]});
+        put_text(out, 4, strbuf_str(&one));
+    }
+}
+
+static bool is_float(const struct batch *b, size_t k)
+{
+    return !b->h || !b->h[k];
+}
+
+static void encode_series(const struct batch *b, size_t which, struct strbuf *out)
+{
+    const struct batch_series *s = &b->series[which];
+    struct strbuf others STRBUF_CLEANUP = {0};
+    encode_others(b, which, &others);
+    size_t size = others.n;
     for (size_t i = 0; i < s->labels.n; i++)
         size += text_size(label_size(&s->labels.at[i]));
     for (size_t i = s->first; i < (size_t)s->first + s->n; i++)
-        size += text_size(sample_size(b->t[i]));
+        size += is_float(b, i) ? text_size(sample_size(b->t[i])) : 0;
 
     put_head(out, 1, WIRE_BYTES, size);
     for (size_t i = 0; i < s->labels.n; i++) {
@@ -582,11 +661,14 @@ static void encode_series(const struct batch *b, const struct batch_series *s, s
         put_text(out, 2, s->labels.at[i].value);
     }
     for (size_t i = s->first; i < (size_t)s->first + s->n; i++) {
+        if (!is_float(b, i))
+            continue;
         put_head(out, 2, WIRE_BYTES, sample_size(b->t[i]));
         strbuf_addc(out, 1 << 3 | WIRE_FIXED64);
         strbuf_add(out, str_of((const char *)&b->v[i], 8));
         put_head(out, 2, WIRE_VARINT, (uint64_t)b->t[i]);
     }
+    strbuf_add(out, strbuf_str(&others));
 }
 
 static void encode_metadata(const struct metadata *m, struct strbuf *out)
@@ -605,7 +687,7 @@ static void encode_metadata(const struct metadata *m, struct strbuf *out)
 void remote_write_encode(const struct batch *b, struct strbuf *out)
 {
     for (size_t i = 0; i < b->series_n; i++)
-        encode_series(b, &b->series[i], out);
+        encode_series(b, i, out);
     for (size_t i = 0; i < b->metadata_n; i++)
         encode_metadata(&b->metadata[i], out);
 }

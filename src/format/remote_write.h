@@ -6,9 +6,10 @@
  * their labels, and the labels are read when the batch's labeller is asked. As Prometheus' receiver
  * it sorts labels and takes samples in any order; a series that breaks the specification (no name,
  * a name twice, text that is no UTF-8, an empty label name) refuses the whole request and is named:
- * LABELS_FAIL with ERR_INVALID or ERR_LIMIT. Empty label values are dropped. Exemplars and native
- * histograms are not stored yet: they are skipped, counted in nunchi_remote_write_skipped_total and
- * told to the caller.
+ * LABELS_FAIL with ERR_INVALID or ERR_LIMIT. Empty label values
+ * are dropped. So is a native histogram that is none (remote_write_hist.h). An exemplar whose
+ * labels are wrong is left out, counted in nunchi_remote_write_skipped_total and told to the
+ * caller.
  *
  * Any thread; no state.
  */
@@ -28,7 +29,7 @@ struct remote_write_limits {
 extern const struct remote_write_limits remote_write_default_limits;
 
 struct remote_write_skipped {
-    size_t exemplars, histograms;
+    size_t exemplars;
 };
 
 /*
