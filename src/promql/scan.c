@@ -152,8 +152,8 @@ static bool read_rows(struct job *j, struct slot *slot, struct err *err)
 /* False when there is no memory for it. */
 static bool drop_stale(struct scanned *s, struct arena *scratch)
 {
-    bool rows = s->tiered && s->tiered->rows.n && s->raw_from < s->c.n;
-    ts_ms raw_from = rows ? s->c.t[s->raw_from] : INT64_MAX;
+    bool rows = s->tiered && s->tiered->rows.n;
+    ts_ms raw_from = rows && s->raw_from < s->c.n ? s->c.t[s->raw_from] : INT64_MAX;
     if (!columns_drop_stale(&s->c, scratch))
         return false;
     s->raw_from = 0;
