@@ -17,9 +17,11 @@ import time
 
 from common import TICKS, free_port, http, nunchi, prometheus, resident_bytes, victoria_metrics
 from harness import NUNCHI
+from metrics_queries import QUERIES, compare, target
 
 TOOLS = os.path.join(os.path.dirname(NUNCHI), "bench", "metrics")
 INTERVAL_MS, SCRAPES, SAMPLES_A_REQUEST = 15000, 300, 2000
+FINE_MS = 3  # below, latency says more about the client and the kernel than about the server
 BLOCK_S = 7200  # Prometheus cuts its blocks at even hours
 VM, PROMETHEUS, OURS = "victoria-metrics", "prometheus", "nunchi"
 SERVERS = {OURS: nunchi("--no-watch.host", "--log.level=error"), PROMETHEUS: prometheus,
@@ -42,6 +44,7 @@ FIGURES = (
     ("series_peak", "  at its peak", "{:.0f}", None, None, None),
     ("restart", "restart to ready, s", "{:.3f}", "ratio", 1.5, 1),
     ("killed", "  after kill -9 under load, s", "{:.3f}", "own", 2, 0.5),
+    *((key, title, "{:.2f}", "query", 1, 0.33) for key, title, *_ in QUERIES),
     ("churn", "rate after a day of churn / before", "{:.2f}", "own", -0.9, -1),
     ("churn_cpu", "  CPU per sample before / after", "{:.2f}", None, None, None),
 )
@@ -267,6 +270,39 @@ class Bench:
         for name in self.names:
             self.put("restart", name, statistics.median(ready[name]))
 
+    def queries(self):
+        """All servers run at the same time and take turns."""
+        _, end_ms = self.stream()
+        end_s = end_ms // 1000 - 20 + 0.125
+        with contextlib.ExitStack() as stack:
+            servers = [stack.enter_context(self.filled[name]) for name in self.names]
+            for server in servers:
+                server.settle()
+            for key, title, kind, what, deviation in QUERIES:
+                say(f"query: {title}")
+                path = target(kind, what, end_s)
+                out = os.path.join(self.directory, "answer")
+                asked = tool("bench-stream", "ask", "--repeats", 10 if self.o.quick else 50, "--out",
+                             out, *(f"{s.port} {s.process.pid} {path}" for s in servers))
+                for server, figures in zip(servers, asked):
+                    self.put(key, server.name, figures["median_ms"])
+                    self.put(key + ".cpu", server.name, figures["cpu_ms"])
+                self.compare_answers(key, title, kind, deviation, out)
+
+    def compare_answers(self, key, title, kind, deviation, out):
+        answers = {}
+        for i, name in enumerate(self.names):
+            with open(f"{out}.{i}", "rb") as f:
+                answers[name] = f.read()
+        for name in self.names:
+            how = deviation if name == VM else None
+            if name != self.names[0]:
+                difference = compare(key, kind, answers[self.names[0]], answers[name], how)
+                if difference:
+                    self.notes.append(f"DIFFERENT: {title}: {self.names[0]} and {name}: {difference}")
+                elif how:
+                    self.notes.append(f"{title}: {name} deviates: {how}")
+
     def ack(self):
         """One connection; the requests that make the series are sent before the clock starts."""
         path, _ = self.stream()
@@ -334,23 +370,52 @@ class Bench:
         values = self.values[key]
         if basis == "own":
             return values.get(OURS)
+        if basis == "query":
+            return self.compared_query(key)
         if OURS in values and values.get(VM):
             return values[OURS] / values[VM]
         return None
+
+    def compared_query(self, key):
+        """To the faster peer; by CPU where that answers within FINE_MS."""
+        times, cpu = self.values[key], self.values[key + ".cpu"]
+        peers = [n for n in times if n != OURS]
+        if OURS not in times or not peers:
+            return None
+        best = min(peers, key=times.get)
+        if times[best] >= FINE_MS:
+            return times[OURS] / times[best]
+        return cpu[OURS] / min(cpu[n] for n in peers)
+
+    def unit(self, key, basis):
+        if basis != "query":
+            return " x" if basis == "ratio" else ""
+        times, cpu = self.values[key], self.values[key + ".cpu"]
+        peers = [n for n in times if n != OURS]
+        if min(times[n] for n in peers) < FINE_MS:
+            return " x CPU"
+        return f" x (CPU {cpu[OURS] / min(cpu[n] for n in peers):.2f})"
+
+    def cell(self, key, form, basis, name):
+        if name not in self.values[key]:
+            return "-"
+        text = form.format(self.values[key][name])
+        return text + f" ({self.values[key + '.cpu'][name]:.2f})" if basis == "query" else text
 
     def rows(self):
         for key, title, form, basis, must, aim in FIGURES:
             if key not in self.values:
                 continue
-            cells = [form.format(self.values[key][n]) if n in self.values[key] else "-"
-                     for n in self.names]
+            cells = [self.cell(key, form, basis, n) for n in self.names]
+            if basis == "query":
+                title += ", ms (CPU)"
             value = self.compared(key, basis) if basis else None
             if value is None:
                 yield [title, *cells, "", "", "", ""]
                 continue
             ok = [value >= -bar if bar < 0 else value <= bar for bar in (must, aim)]
             verdict = "aim" if ok[1] else "must" if ok[0] else "FAILS"
-            yield [title, *cells, f"{value:.2f}" + (" x" if basis == "ratio" else ""),
+            yield [title, *cells, f"{value:.2f}" + self.unit(key, basis),
                    f"{abs(must):g}", f"{abs(aim):g}", verdict]
 
     def print_table(self):
@@ -374,8 +439,8 @@ class Bench:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
-PARTS = ("ingest", "size", "restart", "ack", "kill", "memory", "churn")
-NEED_INGEST = {"size", "restart"}
+PARTS = ("ingest", "size", "restart", "queries", "ack", "kill", "memory", "churn")
+NEED_INGEST = {"size", "restart", "queries"}
 
 
 def main():
