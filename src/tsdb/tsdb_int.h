@@ -94,6 +94,8 @@ struct tsdb {
 
     struct exemplars *exemplars;
 
+    int64_t sync_seen, sync_samples; /* the committer's own: samples behind which sync */
+
     _Atomic uint64_t stored, duplicate, conflicting, refused;
     _Atomic int64_t newest; /* largest time ever stored; INT64_MIN: none */
 };

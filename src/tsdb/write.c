@@ -392,11 +392,22 @@ static void apply_exemplars(struct pending *p)
                       &p->exemplars[i].x);
 }
 
+/* All records that one sync made durable come here one after the other. */
+static void count_sync(struct tsdb *db, size_t stored)
+{
+    int64_t sync = self_get(SELF_WAL_SYNCS);
+    db->sync_samples = sync == db->sync_seen ? db->sync_samples + (int64_t)stored : (int64_t)stored;
+    db->sync_seen = sync;
+    if (db->sync_samples > self_get(SELF_WAL_SAMPLES_PER_SYNC))
+        self_set(SELF_WAL_SAMPLES_PER_SYNC, db->sync_samples);
+}
+
 static void committed(void *arg, bool ok, uint64_t lsn, const struct err *err)
 {
     struct pending *p = arg;
     if (ok) {
         apply_samples(p, lsn);
+        count_sync(p->db, p->result.stored);
         for (size_t i = 0; i < p->b->metadata_n; i++)
             db_metadata_put(p->db, &p->b->metadata[i]);
         apply_exemplars(p);
