@@ -6,7 +6,8 @@
 #include "codec/json_writer.h"
 #include "sys/self.h"
 
-enum { STREAM_BYTES = 256 * 1024, COMPRESS_BYTES = 1024, GZIP_LEVEL = 1, HEADERS_MAX = 6 };
+enum { STREAM_BYTES = 256 * 1024, COMPRESS_BYTES = 1024, GZIP_LEVEL = 1 };
+enum { HEADERS_MAX = 6 + CALL_HEADERS_MAX };
 
 void reply_begin(struct reply *r, struct call *c, int status, const char *content_type)
 {
@@ -25,6 +26,8 @@ static size_t headers_fill(struct reply *r, struct http_header h[HEADERS_MAX])
     if (r->compress)
         h[n++] = (struct http_header){STR("Content-Encoding"), STR("gzip")};
     h[n++] = (struct http_header){STR("Vary"), STR("Accept-Encoding, Origin")};
+    for (size_t i = 0; i < c->headers_n; i++)
+        h[n++] = c->headers[i];
     return n;
 }
 

@@ -54,7 +54,7 @@ struct route_table {
     size_t n;
 };
 
-enum { CALL_SEGMENTS_MAX = 4 };
+enum { CALL_SEGMENTS_MAX = 4, CALL_HEADERS_MAX = 4 };
 
 /* One request on its way through a route's function, in the request's arena. */
 struct call {
@@ -65,6 +65,9 @@ struct call {
     size_t segments_n;
     struct http_params params; /* of the query, and of a form body after it */
     struct budget *budget;     /* ON_QUERY: canceled when the peer leaves */
+    /* Of the answer, besides those that every answer has; in the request's arena. */
+    const struct http_header *headers;
+    size_t headers_n; /* at most CALL_HEADERS_MAX */
 };
 
 /* The row for a method and a raw path. `*allowed` gets the methods of rows with this path; NULL

@@ -94,8 +94,6 @@ static bool check_series(struct tsdb_import *im, struct labels ls, const struct 
             return bad_series(im, ls, "a sample has no sane time", err);
         if (i > 0 && c->t[i - 1] >= c->t[i])
             return bad_series(im, ls, "its samples do not rise in time", err);
-        if (c->h && c->h[i])
-            return bad_series(im, ls, "native histograms cannot be imported yet", err);
     }
     return true;
 }
@@ -105,7 +103,13 @@ bool tsdb_import_series(struct tsdb_import *im, struct labels ls, const struct c
 {
     if (c->n == 0 || !check_series(im, ls, c, err))
         return c->n == 0;
-    index_writer_series(im->x, ls, c->t, c->v, c->n);
+    double *v MEM_CLEANUP = mem_array(c->n, sizeof *v);
+    for (size_t i = 0; i < c->n; i++)
+        v[i] = c->h && c->h[i]              ? histogram_mark()
+               : is_histogram_mark(c->v[i]) ? normal_nan()
+                                            : c->v[i];
+    index_writer_series(im->x, ls, c->t, v, c->n);
+    index_writer_extras(im->x, c->t, c->h, c->start, c->n);
     db_note_newest(im->db, c->t[c->n - 1]);
     arena_reset(&im->arena);
     im->before = labels_dup(&im->arena, ls);
