@@ -67,7 +67,7 @@ struct api {
     const struct api_setting *flags, *limits;
     size_t flags_n, limits_n;
     str version, external_url;
-    bool lifecycle;
+    bool lifecycle, admin_api; /* the flags that open routes */
     str cors_origin; /* "*" or one origin */
     struct guard guard;
     ts_ms started_at;

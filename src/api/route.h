@@ -25,7 +25,7 @@ enum route_cors { SAME_ORIGIN, ANY_ORIGIN };
 /* What of the process it takes a share of; each has a bound on requests under way. */
 enum route_limit { UNLIMITED, LIMIT_QUERY, LIMIT_INGEST, ROUTE_LIMITS };
 /* The flag of upstream that opens it. */
-enum route_flag { NO_FLAG, FLAG_LIFECYCLE };
+enum route_flag { NO_FLAG, FLAG_LIFECYCLE, FLAG_ADMIN_API };
 /* Where the function runs. On the loop it may not block nor compute for long. */
 enum route_where { ON_LOOP, ON_INGEST, ON_QUERY, ON_BACKGROUND };
 

@@ -40,6 +40,24 @@ static struct http_plan refuse(struct http_request *req, int status, const char 
     };
 }
 
+/* As upstream answers; of the admin API with its envelope, and its 500. */
+static struct http_plan refuse_closed(struct http_request *req, enum route_flag flag)
+{
+    static const str json = STR_INIT("{\"status\":\"error\",\"errorType\":\"unavailable\","
+                                     "\"error\":\"admin APIs disabled\"}");
+    if (flag == FLAG_LIFECYCLE)
+        return refuse(req, 403, "start the server with --web.enable-lifecycle to use this", STR(""),
+                      NULL);
+    struct http_header *h = arena_new(req->arena, struct http_header);
+    *h = (struct http_header){STR("Content-Type"), STR("application/json")};
+    return (struct http_plan){.kind = HTTP_PLAN_RESPOND,
+                              .response = {.status = 500,
+                                           .headers = h,
+                                           .headers_n = 1,
+                                           .body = json,
+                                           .body_owner = HTTP_BODY_KEEP}};
+}
+
 static const char *methods_text(struct arena *a, unsigned methods)
 {
     static const struct {
@@ -90,7 +108,8 @@ static struct http_plan options(struct api *api, struct http_request *req, unsig
 
 static bool flag_given(const struct api *api, enum route_flag flag)
 {
-    return flag == NO_FLAG || (flag == FLAG_LIFECYCLE && api->lifecycle);
+    return flag == NO_FLAG || (flag == FLAG_LIFECYCLE && api->lifecycle) ||
+           (flag == FLAG_ADMIN_API && api->admin_api);
 }
 
 static bool limit_enter(struct api *api, enum route_limit limit)
@@ -127,8 +146,7 @@ static struct http_plan on_head(void *arg, struct http_request *req)
     if (c->route->effect == CHANGES && !guard_check(&api->guard, req, &err))
         return refuse(req, 403, "", arena_dup(req->arena, str_from_z(err.msg)), NULL);
     if (!flag_given(api, c->route->flag))
-        return refuse(req, 403, "start the server with --web.enable-lifecycle to use this", STR(""),
-                      NULL);
+        return refuse_closed(req, c->route->flag);
     req->user = c;
     return (struct http_plan){
         .kind = c->route->body_bytes_max ? HTTP_PLAN_BODY : HTTP_PLAN_NO_BODY,

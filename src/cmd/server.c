@@ -418,6 +418,7 @@ static void fill_api(struct server *s)
     api->version = STR(NUNCHI_VERSION);
     api->external_url = set->external_url;
     api->lifecycle = set->lifecycle;
+    api->admin_api = set->admin_api;
     api->cors_origin = set->cors_origin;
     api->guard = (struct guard){url_host(set->external_url), str_from_z(s->hostname), is_open(set)};
     api->started_at = env_now_ms(&s->env);

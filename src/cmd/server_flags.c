@@ -17,6 +17,7 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_WEB_CONFIG] = {"web.config.file", OPTION_TEXT, "FILE", NULL, "TLS and client certificates of the listen addresses: a web configuration file as Prometheus takes it."},
 [FLAG_EXTERNAL_URL] = {"web.external-url", OPTION_TEXT, "URL", NULL, "The URL under which others reach this server."},
 [FLAG_LIFECYCLE_ON] = {"web.enable-lifecycle", OPTION_BOOL, NULL, NULL, "Allow a reload by POST /-/reload."},
+[FLAG_ADMIN_API_ON] = {"web.enable-admin-api", OPTION_BOOL, NULL, NULL, "Allow deleting series, cleaning up and snapshots by POST /api/v1/admin/tsdb/..."},
 [FLAG_REMOTE_WRITE_RECEIVER] = {"web.enable-remote-write-receiver", OPTION_BOOL, NULL, "true", "Accept remote write. It always is; the flag is taken for Prometheus' sake."},
 [FLAG_CORS] = {"web.cors.origin", OPTION_TEXT, "ORIGIN", "*", "Which origin may read the API from a web page."},
 [FLAG_MAX_CONNECTIONS] = {"web.max-connections", OPTION_TEXT, "N", "20000", "Connections a listen address takes."},
@@ -191,6 +192,7 @@ bool server_settings_read(const struct option_value *values, const struct nunchi
     }
     out->log_json = format == 1;
     out->lifecycle = values[FLAG_LIFECYCLE_ON].on;
+    out->admin_api = values[FLAG_ADMIN_API_ON].on;
     out->insecure = values[FLAG_INSECURE].on;
     out->strict = values[FLAG_STRICT].on;
     out->external_url = values[FLAG_EXTERNAL_URL].text;

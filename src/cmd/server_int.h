@@ -20,6 +20,7 @@ enum server_flag {
     FLAG_WEB_CONFIG,
     FLAG_EXTERNAL_URL,
     FLAG_LIFECYCLE_ON,
+    FLAG_ADMIN_API_ON,
     FLAG_REMOTE_WRITE_RECEIVER,
     FLAG_CORS,
     FLAG_MAX_CONNECTIONS,
@@ -45,7 +46,7 @@ struct server_settings {
     const char *config_file, *nunchi_file, *web_file; /* NULL: none */
     const char *storage_path;
     int64_t retention_ms;
-    bool durable, lifecycle, watch_host, insecure, strict, log_json;
+    bool durable, lifecycle, admin_api, watch_host, insecure, strict, log_json;
     int log_level;
     uint64_t memory_bytes;
     const char **listen;

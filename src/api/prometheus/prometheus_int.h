@@ -36,6 +36,11 @@ void prometheus_alerts(struct call *c);
 void prometheus_alertmanagers(struct call *c);
 void prometheus_federate(struct call *c);
 void prometheus_targets_metadata(struct call *c);
+/* tsdb_admin.c */
+void prometheus_delete_series(struct call *c);
+void prometheus_clean_tombstones(struct call *c);
+void prometheus_snapshot(struct call *c);
+void prometheus_tsdb_blocks(struct call *c);
 /* write.c */
 void prometheus_write(struct call *c);
 

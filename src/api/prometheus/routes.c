@@ -29,8 +29,12 @@ ROUTE(GET,        "/api/v1/status/runtimeinfo", MAY_READ, READS, ANY_ORIGIN, UNL
 ROUTE(GET,        "/api/v1/status/flags",       MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_flags),
 ROUTE(GET,        "/api/v1/status/config",      MAY_READ, READS, SAME_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_config),
 ROUTE(GET,        "/api/v1/status/tsdb",        MAY_READ, READS, ANY_ORIGIN, LIMIT_QUERY, NO_FLAG, 0, ON_QUERY, prometheus_tsdb),
+ROUTE(GET,        "/api/v1/status/tsdb/blocks", MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_tsdb_blocks),
 ROUTE(GET,        "/api/v1/status/nunchi",      MAY_READ, READS, SAME_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_nunchi),
 ROUTE(GET,        "/federate",                  MAY_READ, READS, SAME_ORIGIN, LIMIT_QUERY, NO_FLAG, 0, ON_QUERY, prometheus_federate),
+ROUTE(POST | PUT, "/api/v1/admin/tsdb/delete_series",    MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_delete_series),
+ROUTE(POST | PUT, "/api/v1/admin/tsdb/clean_tombstones", MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_clean_tombstones),
+ROUTE(POST | PUT, "/api/v1/admin/tsdb/snapshot",         MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_snapshot),
 ROUTE(POST,       "/api/v1/write",              MAY_INGEST, CHANGES, SAME_ORIGIN, LIMIT_INGEST, NO_FLAG, WRITE, ON_INGEST, prometheus_write),
 };
 // clang-format on

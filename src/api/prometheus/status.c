@@ -125,6 +125,8 @@ void prometheus_tsdb(struct call *c)
     struct err err;
     uint64_t limit;
     bool ok = param_limit(c, STR("limit"), &limit, &err);
+    if (ok && !limit && http_params_get(&c->params, STR("limit")).n)
+        ok = err_set(&err, ERR_INVALID, "limit must be a positive number");
     if (ok && limit > TOP_MAX)
         ok = err_set(&err, ERR_INVALID, "invalid parameter \"limit\": must not exceed %d", TOP_MAX);
     if (!ok) {
