@@ -159,5 +159,6 @@ void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *a, struct tsd
         qsort(c.at.at, c.at.n, sizeof c.at.at[0], pair_cmp);
     top_names(&c, limit, a, out);
     top_pairs(&c, limit, a, out);
+    out->label_pairs = c.at.n;
     vec_fini(&c.at);
 }

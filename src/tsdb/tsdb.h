@@ -132,7 +132,7 @@ bool tsdb_step(struct tsdb *db);
 
 struct tsdb_stats {
     uint64_t series;      /* in the head */
-    uint64_t label_pairs; /* distinct, in the head */
+    uint64_t label_pairs; /* in the head; one that several shards have counts in each */
     uint64_t chunks;      /* sealed and open, in the head */
     uint64_t head_samples;
     uint64_t part_samples;
@@ -153,6 +153,7 @@ struct tsdb_top {
 struct tsdb_cardinality {
     struct tsdb_top *series_by_metric, *values_by_label, *bytes_by_label, *series_by_pair;
     size_t series_by_metric_n, values_by_label_n, bytes_by_label_n, series_by_pair_n;
+    uint64_t label_pairs; /* distinct, in the head */
 };
 /* The `limit` largest of each, falling, ties by name, of the head; in the arena. Pairs are
  * "name=value". */

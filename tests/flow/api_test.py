@@ -128,7 +128,7 @@ def remote_write_refuses_what_it_cannot_read():
             (snappy(series({"a": "b"}, [(1.0, 1)])), {}, 400),
             (snappy(one), {"Content-Encoding": "gzip"}, 415),
             (snappy(one), {"Content-Type": "text/plain"}, 415),
-            (snappy(one), {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2."
+            (snappy(one), {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v3."
                                            "Request"}, 415),
             (b"", {}, 400),
             (snappy(b""), {}, 204),

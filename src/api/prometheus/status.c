@@ -99,13 +99,13 @@ static void top_list(struct json_writer *w, const char *key, const struct tsdb_t
     json_close_array(w);
 }
 
-static void head_stats(struct json_writer *w, const struct tsdb_stats *s)
+static void head_stats(struct json_writer *w, const struct tsdb_stats *s, uint64_t label_pairs)
 {
     bool empty = s->min_t > s->max_t;
     json_put_key(w, STR("headStats"));
     json_open_object(w);
     json_pair_u64(w, "numSeries", s->series);
-    json_pair_u64(w, "numLabelPairs", s->label_pairs);
+    json_pair_u64(w, "numLabelPairs", label_pairs);
     json_pair_u64(w, "chunkCount", s->chunks);
     json_put_key(w, STR("minTime"));
     json_put_i64(w, empty ? 0 : s->min_t);
@@ -137,7 +137,7 @@ void prometheus_tsdb(struct call *c)
     tsdb_cardinality(c->api->tsdb, limit ? limit : TOP_DEFAULT, c->req->arena, &top);
     success_begin(&r, &w, c);
     json_open_object(&w);
-    head_stats(&w, &stats);
+    head_stats(&w, &stats, top.label_pairs);
     top_list(&w, "seriesCountByMetricName", top.series_by_metric, top.series_by_metric_n);
     top_list(&w, "labelValueCountByLabelName", top.values_by_label, top.values_by_label_n);
     top_list(&w, "memoryInBytesByLabelName", top.bytes_by_label, top.bytes_by_label_n);
