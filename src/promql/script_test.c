@@ -22,8 +22,8 @@ static bool read_file(const char *path, struct strbuf *out)
 }
 
 static const char *const own[] = {
-    "selectors", "windows",    "operators",  "joins",  "aggregations",
-    "functions", "histograms", "subqueries", "errors",
+    "selectors",  "windows", "operators", "joins",      "aggregations", "functions",
+    "histograms", "native",  "extended",  "subqueries", "errors",
 };
 
 static void test_own_scripts(void **state)
