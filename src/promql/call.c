@@ -103,6 +103,7 @@ struct over_range {
     double *out, *scratch;
     const struct histogram **out_h; /* NULL until a series needs it */
     struct arena arena;             /* of one series: what mixed windows give */
+    bool *fell;                     /* of one series, as in mixed_window */
     size_t scratch_n, args_n;
     double *args[FUNCTION_ARGS_MAX];
     bool check_names; /* the results may lose the name that told them apart */
@@ -231,11 +232,22 @@ static void window_of_floats(struct over_range *o, struct mixed_window *m, struc
         out->v = v;
 }
 
+/* Windows overlap, so each pair of neighbours is compared once for all of them. */
+static bool *find_falls(struct over_range *o, const struct range_series *s)
+{
+    bool *fell = arena_array(&o->arena, bool, s->n);
+    for (size_t i = 1; i < s->n; i++)
+        fell[i] = s->h[i] && s->h[i - 1] && histogram_was_reset(s->h[i], s->h[i - 1]);
+    return fell;
+}
+
 static void each_mixed(struct over_range *o, const struct range_series *s, size_t from, size_t to)
 {
     struct mixed_window m;
     mixed_init(o, s, &m);
     bool starts = m.start_times != NULL;
+    if (s->h && !o->fell && (o->fn->flags & FN_START_TIMES))
+        o->fell = find_falls(o, s);
     for (size_t i = from; i < to; i++) {
         size_t lo = o->at.lo[i], hi = o->at.hi[i];
         ts_ms end = o->windows.end[i];
@@ -250,6 +262,7 @@ static void each_mixed(struct over_range *o, const struct range_series *s, size_
         for (size_t k = 0; k < o->args_n; k++)
             m.w.args[k] = o->args[k][i];
         m.h = s->h ? s->h + lo : NULL;
+        m.fell = o->fell ? o->fell + lo : NULL;
         m.start_times = starts ? s->start + lo : NULL;
         m.histograms_n = 0;
         for (size_t k = 0; m.h && k < m.w.n; k++)
@@ -454,6 +467,7 @@ static bool range_put(void *ctx, const struct range_series *s, struct err *err)
     if (mixed && !o->out_h && !(o->out_h = eval_histograms_new(o->ev, o->grid->n, err)))
         return false;
     arena_reset(&o->arena);
+    o->fell = NULL;
     o->ev->stats.samples_total += find_windows(&o->windows, s->t, s->n, o->at);
     if (!evaluate_windows(o, s, mixed, err))
         return false;

@@ -58,6 +58,7 @@ struct mixed_window {
     struct window w;     /* samples in order; of a histogram v is not to be looked at */
     const struct histogram *const *h; /* NULL: floats only */
     const ts_ms *start_times;         /* NULL: not known, or not to be used */
+    const bool *fell; /* of functions of counters: whether a reset lies before histogram i */
     size_t floats_n, histograms_n;
     enum extended extended; /* w then has samples from outside of (start, end] too */
 };
@@ -73,7 +74,7 @@ enum function_flags {
     FN_KEEP_NAME = 2,      /* the result keeps the metric name */
     FN_STEP_DEPENDENT = 4, /* differs from step to step even when the arguments do not */
     FN_COUNTER = 8,        /* meant for counters: others get an info */
-    FN_START_TIMES = 16,   /* sees resets by start times */
+    FN_START_TIMES = 16,   /* of counters: sees resets, also by start times */
     FN_ANCHORED = 32,      /* allowed on anchored selectors */
     FN_SMOOTHED = 64,      /* allowed on smoothed selectors */
 };

@@ -61,7 +61,7 @@ bool mixed_add(const struct mixed_window *m, struct histogram_work *w, const str
 
 static bool histogram_reset_at(const struct mixed_window *m, size_t i)
 {
-    return started_anew(m, i) || histogram_was_reset(m->h[i], m->h[i - 1]);
+    return started_anew(m, i) || m->fell[i];
 }
 
 /* All of one kind of buckets; a gauge among counters is noted. The first sample does not count when
