@@ -5,7 +5,7 @@ NUNCHI = $(BUILD)/nunchi
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build test lint fuzz bench install clean soak-kill
+.PHONY: help run build test lint fuzz bench install clean soak-kill soak-disk
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,6 +38,12 @@ bench: build ## measure, side by side with what is installed of the peers
 
 soak-kill: build ## 1,000 random kill -9 under load: no acknowledged sample may be lost
 	@tests/flow/kill_ledger_test.py --kills 1000 --requests 20000
+
+soak-disk: ## hours of power cuts, and every bit and length of a store damaged
+	@tools/install-packages build test
+	@test -f $(BUILD)-soak/build.ninja || meson setup $(BUILD)-soak -Dtests=enabled -Dui=disabled
+	@ninja -C $(BUILD)-soak --quiet
+	@for t in crash damage; do NUNCHI_TEST_SIZE=large $(BUILD)-soak/test-tsdb-$$t || exit 1; done
 
 install: build ## install program, man pages, systemd unit and user below DESTDIR
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,6 +26,17 @@ static inline void assert_str_(str got, str want, const char *file, int line)
     }
 }
 #define assert_str(got, want) assert_str_((got), (want), __FILE__, __LINE__)
+
+/* How much a test with many rounds does: little by itself, more in `make test`, most in `make
+ * soak-disk`. */
+enum test_size { TEST_SMALL, TEST_USUAL, TEST_LARGE };
+static inline enum test_size test_size(void)
+{
+    const char *size = getenv("NUNCHI_TEST_SIZE");
+    if (size && strcmp(size, "usual") == 0)
+        return TEST_USUAL;
+    return size && strcmp(size, "large") == 0 ? TEST_LARGE : TEST_SMALL;
+}
 
 /* The path of a corpus file or folder, valid until the next call; skips the test where there is no
  * corpus. A skip jumps out of the test: whoever calls this owns nothing yet. */

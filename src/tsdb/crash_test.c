@@ -204,8 +204,9 @@ static void check_image(struct world *w, uint64_t outcome)
 
 static void test_power_cuts(void **s)
 {
-    enum { LIVES = 110, IMAGES = 20 };
-    for (uint64_t seed = 1; seed <= LIVES; seed++) {
+    enum { IMAGES = 20 };
+    static const uint64_t lives[] = {[TEST_SMALL] = 60, [TEST_USUAL] = 500, [TEST_LARGE] = 20000};
+    for (uint64_t seed = 1; seed <= lives[test_size()]; seed++) {
         struct world w;
         world_init(&w, seed);
         assert_true(open_world(&w));
