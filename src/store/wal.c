@@ -43,6 +43,7 @@ struct wal {
     struct node *head, **tail;
     uint64_t queued_bytes;
     uint64_t cur_seq, cur_off, next_lsn;
+    uint64_t trimmed; /* largest lsn that wal_trim was given */
     bool closing, sync_wanted;
     uint32_t salt; /* of segment cur_seq */
     VEC(struct wal_segment_file) files;
@@ -487,31 +488,11 @@ bool wal_read(const struct wal_options *o, uint64_t from,
     return wal_scan(o, from, fn, arg, report, NULL, err);
 }
 
-void wal_close(struct wal *w)
+/* Takes the oldest segment off the list when it is covered; the newest `keep` always stay. */
+static bool take_covered(struct wal *w, uint64_t lsn, size_t keep, struct wal_segment_file *out)
 {
     pthread_mutex_lock(&w->lock);
-    w->closing = true;
-    pthread_mutex_unlock(&w->lock);
-    if (!w->o.stepped) {
-        pthread_cond_signal(&w->wake);
-        pthread_join(w->thread, NULL);
-    }
-    while (wal_step(w))
-        ;
-    sync_late(w);
-    if (w->file)
-        end_file(w);
-    wal_free(w);
-}
-
-/*
- * Takes the oldest segment off the list when it is covered. The newest file always stays: records
- * may still be on their way to it.
- */
-static bool take_covered(struct wal *w, uint64_t lsn, struct wal_segment_file *out)
-{
-    pthread_mutex_lock(&w->lock);
-    bool ok = w->files.n > 1 && w->files.at[0].next_lsn <= lsn;
+    bool ok = w->files.n > keep && w->files.at[0].next_lsn <= lsn;
     if (ok) {
         *out = w->files.at[0];
         memmove(w->files.at, w->files.at + 1, --w->files.n * sizeof w->files.at[0]);
@@ -529,11 +510,11 @@ static void put_back(struct wal *w, struct wal_segment_file f)
     pthread_mutex_unlock(&w->lock);
 }
 
-bool wal_trim(struct wal *w, uint64_t lsn, struct err *err)
+static bool trim(struct wal *w, uint64_t lsn, size_t keep, struct err *err)
 {
     struct wal_segment_file f;
     char buf[WAL_PATH_MAX];
-    while (take_covered(w, lsn, &f)) {
+    while (take_covered(w, lsn, keep, &f)) {
         str path = wal_path(buf, str_from_z(w->dir), f.seq);
         if (!w->disk->ops->unlink(w->disk, path, err) && err->kind != ERR_NOT_FOUND) {
             put_back(w, f);
@@ -542,6 +523,33 @@ bool wal_trim(struct wal *w, uint64_t lsn, struct err *err)
         err_clear(err);
     }
     return true;
+}
+
+bool wal_trim(struct wal *w, uint64_t lsn, struct err *err)
+{
+    pthread_mutex_lock(&w->lock);
+    w->trimmed = lsn > w->trimmed ? lsn : w->trimmed;
+    pthread_mutex_unlock(&w->lock);
+    return trim(w, lsn, 1, err); /* records may still be on their way to the newest */
+}
+
+void wal_close(struct wal *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->closing = true;
+    pthread_mutex_unlock(&w->lock);
+    if (!w->o.stepped) {
+        pthread_cond_signal(&w->wake);
+        pthread_join(w->thread, NULL);
+    }
+    while (wal_step(w))
+        ;
+    sync_late(w);
+    if (w->file)
+        end_file(w);
+    struct err ignored = {0};
+    trim(w, w->trimmed, 0, &ignored); /* the newest too: the next start has less to read */
+    wal_free(w);
 }
 
 void wal_stats(struct wal *w, struct wal_stats *out)

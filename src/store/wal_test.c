@@ -257,6 +257,20 @@ static void test_trim(void **s)
     assert_int_equal(g.value.n, 1);
     assert_int_equal(g.lsn.at[0], 41);
     assert_int_equal(rec.damaged_records, 0);
+    /* What is covered when the log is closed goes, the newest file too, and lsn go on. */
+    assert_true(wal_trim(w, 42, &err));
+    wal_close(w);
+    g.value.n = g.lsn.n = 0;
+    w = open_log(&env, 42, &g, &rec);
+    assert_int_equal(rec.segments + rec.records + rec.damaged_records, 0);
+    assert_true(append(w, 41, 500, &a, &err));
+    wal_step(w);
+    wal_stats(w, &after);
+    assert_int_equal(after.next_lsn, 43);
+    wal_close(w);
+    w = open_log(&env, 42, &g, &rec);
+    assert_int_equal(g.value.n, 1);
+    assert_int_equal(g.lsn.at[0], 42);
     wal_close(w);
     got_fini(&g);
     sim_free(sim);
