@@ -25,6 +25,11 @@ struct hash128 hash128_bytes(const void *p, size_t n, const struct hash_secret *
     return (struct hash128){h.low64, h.high64};
 }
 
+uint64_t hash_xxh64(const void *p, size_t n)
+{
+    return XXH64(p, n, 0);
+}
+
 uint64_t hash_mix(uint64_t h, uint64_t v)
 {
     h ^= v + 0x9e3779b97f4a7c15ULL + (h << 6) + (h >> 2);

@@ -10,6 +10,8 @@ static inline uint64_t hash_str(str s)
 {
     return hash_bytes(s.p, s.n);
 }
+/* XXH64 with seed 0, where the value itself is part of what others see. */
+uint64_t hash_xxh64(const void *p, size_t n);
 /* Mixes a second value into a hash. */
 uint64_t hash_mix(uint64_t h, uint64_t v);
 

@@ -8,6 +8,8 @@ static void computes_crc32c(void **state)
 {
     uint8_t zeros[32] = {0}, ones[32];
     memset(ones, 0xff, sizeof ones);
+    assert_true(hash_xxh64("", 0) == 0xef46db3751d8e999ULL);
+    assert_true(hash_xxh64("abc", 3) == 0x44bc2cf5ad770999ULL);
     assert_int_equal(crc32c(0, zeros, 32), 0x8a9136aa);
     assert_int_equal(crc32c(0, ones, 32), 0x62a8ab43);
     assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/num.h"
 #include "promql/group_int.h"
 #include "promql/histogram_int.h"
@@ -20,7 +21,8 @@ struct members {
     bool *drop_name;       /* any member's */
     size_t groups_n;
     uint32_t *order, *start;
-    double *param; /* per step; NULL without parameter */
+    double *param;  /* per step; NULL without parameter */
+    double *offset; /* of each row, for limit_ratio */
 };
 
 static bool collect_members(struct eval *ev, const struct node *n, const struct grid *g,
@@ -137,10 +139,40 @@ static bool check_ratio(struct eval *ev, const struct node *n, const double *r, 
     return true;
 }
 
-/* Whether a series is in the sample of this ratio: always the same ones for the same labels. */
-static bool in_ratio(struct labels ls, double ratio)
+/* A length in front of its text, as Prometheus keeps labels in memory. */
+static void add_sized(str s, struct strbuf *out)
 {
-    double offset = (double)labels_hash(ls) / 18446744073709551616.0;
+    if (s.n < 255) {
+        strbuf_addc(out, (char)s.n);
+    } else {
+        char size[] = {(char)255, (char)s.n, (char)(s.n >> 8), (char)(s.n >> 16)};
+        strbuf_add(out, str_of(size, sizeof size));
+    }
+    strbuf_add(out, s);
+}
+
+/* Where a series stands between 0 and 1: by upstream's hash of its labels, so that both choose the
+ * same series. */
+static double ratio_offset(struct labels ls)
+{
+    STRBUF_CLEANUP struct strbuf b = {0};
+    for (size_t i = 0; i < ls.n; i++) {
+        add_sized(ls.at[i].name, &b);
+        add_sized(ls.at[i].value, &b);
+    }
+    return (double)hash_xxh64(b.p, b.n) / 18446744073709551616.0;
+}
+
+static void find_offsets(struct eval *ev, struct members *m)
+{
+    m->offset = arena_array(&ev->arena, double, m->rows.n);
+    for (size_t i = 0; i < m->rows.n; i++)
+        m->offset[i] = ratio_offset(m->rows.at[i].labels);
+}
+
+/* Whether a series is in the sample of this ratio: always the same ones for the same labels. */
+static bool in_ratio(double offset, double ratio)
+{
     ratio = ratio < -1 ? -1 : ratio > 1 ? 1 : ratio;
     return ratio >= 0 ? offset < ratio : offset >= 1 + ratio;
 }
@@ -157,7 +189,7 @@ static size_t choose(const struct members *m, enum token_kind op, size_t group, 
     for (uint32_t k = m->start[group]; k < m->start[group + 1]; k++) {
         const struct row *r = &m->rows.at[m->order[k]];
         bool there = ranks ? !is_absent(r->v[step]) : row_has(r, step);
-        if (!there || (op == TOK_LIMIT_RATIO && !in_ratio(r->labels, p)))
+        if (!there || (op == TOK_LIMIT_RATIO && !in_ratio(m->offset[m->order[k]], p)))
             continue;
         c[n] = (struct candidate){r->v[step], m->order[k], (uint32_t)n};
         n++;
@@ -238,6 +270,8 @@ bool eval_topk(struct eval *ev, const struct node *n, const struct grid *g,
         return true;
     if (op == TOK_TOPK || op == TOK_BOTTOMK)
         note_histograms(ev, &m, n, op, g->n);
+    if (op == TOK_LIMIT_RATIO)
+        find_offsets(ev, &m);
     struct candidate *c = arena_array(&ev->arena, struct candidate, m.rows.n);
     if (g->n == 1)
         return emit_instant(&m, op, c, sink, err);
