@@ -35,7 +35,7 @@ static size_t headers_fill(struct reply *r, struct http_header h[HEADERS_MAX])
 static void start(struct reply *r)
 {
     struct http_header h[HEADERS_MAX];
-    r->compress = http_accepts(r->call->req, STR("gzip"));
+    r->compress = !r->packed_already && http_accepts(r->call->req, STR("gzip"));
     if (r->compress)
         r->gzip = gzip_deflate_new(GZIP_LEVEL);
     struct http_response head = {
@@ -89,7 +89,8 @@ static void end_stream(struct reply *r, bool complete)
 static void end_whole(struct reply *r)
 {
     struct http_header h[HEADERS_MAX];
-    r->compress = r->buf.n >= COMPRESS_BYTES && http_accepts(r->call->req, STR("gzip"));
+    r->compress =
+        !r->packed_already && r->buf.n >= COMPRESS_BYTES && http_accepts(r->call->req, STR("gzip"));
     if (r->compress)
         gzip_encode(bytes_from_str(strbuf_str(&r->buf)), GZIP_LEVEL, &r->packed);
     struct strbuf *body = r->compress ? &r->packed : &r->buf;

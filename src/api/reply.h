@@ -18,6 +18,7 @@ struct reply {
     const char *content_type;
     int status;
     bool started, gone, compress;
+    bool packed_already; /* set after reply_begin: never compressed here */
     struct gzip_deflate *gzip;
     struct strbuf packed;
 };

@@ -41,7 +41,8 @@ void prometheus_delete_series(struct call *c);
 void prometheus_clean_tombstones(struct call *c);
 void prometheus_snapshot(struct call *c);
 void prometheus_tsdb_blocks(struct call *c);
-/* write.c */
+/* read.c, write.c */
+void prometheus_read(struct call *c);
 void prometheus_write(struct call *c);
 
 /* {"status":"success","data": is written, `w` stands at the data. */

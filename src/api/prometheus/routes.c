@@ -3,7 +3,7 @@
 #include "api/prometheus/prometheus_int.h"
 #include "api/tables.h"
 
-enum { FORM = 1 << 20, WRITE = 32 << 20 };
+enum { FORM = 1 << 20, WRITE = 32 << 20, READ = 4 << 20 };
 
 // clang-format off
 static const struct route rows[] = {
@@ -32,6 +32,7 @@ ROUTE(GET,        "/api/v1/status/tsdb",        MAY_READ, READS, ANY_ORIGIN, LIM
 ROUTE(GET,        "/api/v1/status/tsdb/blocks", MAY_READ, READS, ANY_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_tsdb_blocks),
 ROUTE(GET,        "/api/v1/status/nunchi",      MAY_READ, READS, SAME_ORIGIN, UNLIMITED, NO_FLAG, 0, ON_BACKGROUND, prometheus_nunchi),
 ROUTE(GET,        "/federate",                  MAY_READ, READS, SAME_ORIGIN, LIMIT_QUERY, NO_FLAG, 0, ON_QUERY, prometheus_federate),
+ROUTE(POST,       "/api/v1/read",               MAY_READ, READS, SAME_ORIGIN, LIMIT_QUERY, NO_FLAG, READ, ON_QUERY, prometheus_read),
 ROUTE(POST | PUT, "/api/v1/admin/tsdb/delete_series",    MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_delete_series),
 ROUTE(POST | PUT, "/api/v1/admin/tsdb/clean_tombstones", MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_clean_tombstones),
 ROUTE(POST | PUT, "/api/v1/admin/tsdb/snapshot",         MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_snapshot),
