@@ -10,6 +10,14 @@ const struct command *const commands[] = {
     &cmd_test_promql, &cmd_version,      &cmd_help};
 const size_t commands_n = sizeof commands / sizeof commands[0];
 
+/*
+ * Read by jemalloc (MALLOC_CONF overrides it). Memory of a batch is taken by one thread and given
+ * back by another; with the default of four arenas for each CPU every arena keeps its own holes.
+ * docs/decisions/0009 has the figures.
+ */
+extern const char *malloc_conf;
+const char *malloc_conf = "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 /* Number of arguments that name the command; 0 when they do not. */
 static size_t words_matched(const char *name, char **argv, size_t argc)
 {
