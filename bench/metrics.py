@@ -164,7 +164,7 @@ class Bench:
         self.million_series = 100000 if options.quick else 1000000
         self.names = [n for n in SERVERS if n in options.servers.split(",")
                       and (n == OURS or shutil.which(n))]
-        self.values, self.notes = {}, []
+        self.values, self.notes, self.deviations = {}, [], {}
 
     def put(self, key, server, value):
         self.values.setdefault(key, {})[server] = value
@@ -214,7 +214,7 @@ class Bench:
         syncs = server.metric("nunchi_wal_syncs_total")
         most = server.metric("nunchi_wal_samples_per_sync_max")
         self.notes.append(f"nunchi: {syncs:.0f} WAL syncs for {sent['requests']} requests; the most "
-                          f"samples acknowledged by one: {most or 'not told'}")
+                          f"samples acknowledged by one: {most or 0:,.0f}")
         if not syncs:
             raise SystemExit("nunchi did not sync its log: the run is invalid")
 
@@ -301,7 +301,7 @@ class Bench:
                 if difference:
                     self.notes.append(f"DIFFERENT: {title}: {self.names[0]} and {name}: {difference}")
                 elif how:
-                    self.notes.append(f"{title}: {name} deviates: {how}")
+                    self.deviations.setdefault(f"{name}: {how}", []).append(title)
 
     def ack(self):
         """One connection; the requests that make the series are sent before the clock starts."""
@@ -431,6 +431,8 @@ class Bench:
             say(f"{name}: an acknowledged write is {ACKNOWLEDGED[name]}")
         for note in self.notes:
             say(note)
+        for how, titles in self.deviations.items():
+            say(f"{how}: {', '.join(titles)}")
 
     def close(self):
         if self.o.keep:
