@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import statistics
@@ -22,6 +23,7 @@ from metrics_queries import QUERIES, compare, target
 TOOLS = os.path.join(os.path.dirname(NUNCHI), "bench", "metrics")
 INTERVAL_MS, SCRAPES, SAMPLES_A_REQUEST = 15000, 300, 2000
 FINE_MS = 3  # below, latency says more about the client and the kernel than about the server
+OTHERS_MAX = 0.1
 BLOCK_S = 7200  # Prometheus cuts its blocks at even hours
 VM, PROMETHEUS, OURS = "victoria-metrics", "prometheus", "nunchi"
 SERVERS = {OURS: nunchi("--no-watch.host", "--log.level=error"), PROMETHEUS: prometheus,
@@ -61,6 +63,39 @@ def tool(program, *words):
 
 def say(text):
     print(text, flush=True)
+
+
+class Others:
+    """What share of the machine was used by neither the servers nor the clients of the benchmark."""
+    used = wall = 0.0
+
+    @staticmethod
+    def busy_s():
+        with open("/proc/stat", encoding="ascii") as f:
+            user, nice, system, _, _, irq, softirq, steal = map(int, f.readline().split()[1:9])
+        return (user + nice + system + irq + softirq + steal) / TICKS
+
+    @staticmethod
+    def clients_s():
+        r = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return r.ru_utime + r.ru_stime
+
+    @classmethod
+    @contextlib.contextmanager
+    def watched(cls, servers):
+        def own():
+            return cls.clients_s() + sum(s.cpu_s() for s in servers)
+        began, busy, mine = time.monotonic(), cls.busy_s(), own()
+        yield
+        cls.wall += time.monotonic() - began
+        with contextlib.suppress(OSError):  # a server that was killed
+            cls.used += cls.busy_s() - busy - (own() - mine)
+
+    @classmethod
+    def note(cls):
+        share = cls.used / (cls.wall * os.cpu_count()) if cls.wall else 0
+        return (f"WARNING: other processes used {share:.0%} of this machine: wall clock says little"
+                if share > OTHERS_MAX else f"other processes used {max(share, 0):.0%} of this machine")
 
 
 class Server:
@@ -129,8 +164,9 @@ class Server:
         return sum(map(float, rows)) if rows else None
 
     def send(self, path, *flags):
-        sent = tool("bench-stream", "send", path, "--port", self.port, "--pid", self.process.pid,
-                    *flags)
+        with Others.watched([self]):
+            sent = tool("bench-stream", "send", path, "--port", self.port, "--pid", self.process.pid,
+                        *flags)
         if sent["refused"] or sent["retries"] or (sent["broken"] and "--kill-at" not in flags):
             say(f"{self.name}: {sent['retries']} retries, {sent['refused']} refused, "
                 f"{sent['broken']} broken: {sent['complaint']}")
@@ -282,8 +318,9 @@ class Bench:
                 say(f"query: {title}")
                 path = target(kind, what, end_s)
                 out = os.path.join(self.directory, "answer")
-                asked = tool("bench-stream", "ask", "--repeats", 10 if self.o.quick else 50, "--out",
-                             out, *(f"{s.port} {s.process.pid} {path}" for s in servers))
+                with Others.watched(servers):
+                    asked = tool("bench-stream", "ask", "--repeats", 10 if self.o.quick else 50,
+                                 "--out", out, *(f"{s.port} {s.process.pid} {path}" for s in servers))
                 for server, figures in zip(servers, asked):
                     self.put(key, server.name, figures["median_ms"])
                     self.put(key + ".cpu", server.name, figures["cpu_ms"])
@@ -429,7 +466,7 @@ class Bench:
         say("")
         for name in self.names:
             say(f"{name}: an acknowledged write is {ACKNOWLEDGED[name]}")
-        for note in self.notes:
+        for note in [*self.notes, Others.note()]:
             say(note)
         for how, titles in self.deviations.items():
             say(f"{how}: {', '.join(titles)}")
