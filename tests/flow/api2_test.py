@@ -4,12 +4,14 @@
 import contextlib
 import http.server
 import os
+import struct
 import subprocess
 import tempfile
 import threading
 import time
 
-from harness import NUNCHI, Server, free_port, main, remote_write, test, wait_for
+from harness import NUNCHI, WRITE_HEADERS, Server, field, free_port, http as request, label, main, \
+    remote_write, snappy, test, varint, wait_for
 
 NOW_S = int(time.time()) // 60 * 60
 
@@ -54,6 +56,38 @@ def extended_selectors_and_start_times_are_enabled():
         reply = s.get("/api/v1/query", query="rate(nothing_total[5m] anchored)")
         assert reply.status == 200 and reply.json["data"]["result"] == [], reply.text
         assert "not built" not in s.output(), s.output()
+
+
+def native(name, count, t):
+    """A remote write series of one histogram: count observations in (1, 2], a sum of 1.5 each, and
+    one in the zero bucket of width 0.5."""
+    h = (b"\x11" + struct.pack("<d", count + 1) + b"\x19" + struct.pack("<d", 1.5 * count) +
+         b"\x20\x00" + b"\x29" + struct.pack("<d", 0.5) + b"\x39" + struct.pack("<d", 1) +
+         field(11, b"\x08\x02\x10\x01") + field(13, struct.pack("<d", count)) +
+         b"\x78" + varint(t))
+    return field(1, label("__name__", name) + field(4, h))
+
+
+@test
+def native_histograms_are_answered():
+    t = int(time.time()) // 60 * 60 * 1000 - 60000
+    with Server("--no-watch.host") as s:
+        body = snappy(native("h", 4, t) + native("h", 8, t + 30000))
+        reply = request(s.url + "/api/v1/write", data=body, headers=WRITE_HEADERS)
+        assert reply.status in (200, 204), reply.text
+        one = s.get("/api/v1/query", query="h", time=t / 1000).json["data"]["result"]
+        assert one == [{"metric": {"__name__": "h"}, "histogram": [t // 1000, {
+            "count": "5", "sum": "6",
+            "buckets": [[3, "-0.5", "0.5", "1"], [0, "1", "2", "4"]]}]}], one
+        many = s.get("/api/v1/query_range", query="h", start=t / 1000, end=t / 1000 + 30,
+                     step=30).json["data"]["result"]
+        assert "values" not in many[0] and len(many[0]["histograms"]) == 2, many
+        assert many[0]["histograms"][1] == [t // 1000 + 30, {
+            "count": "9", "sum": "12",
+            "buckets": [[3, "-0.5", "0.5", "1"], [0, "1", "2", "8"]]}], many
+        median = s.get("/api/v1/query", query="histogram_quantile(0.5, increase(h[1m]))",
+                       time=t / 1000 + 30).json["data"]["result"]
+        assert abs(float(median[0]["value"][1]) - 2 ** 0.5) < 1e-9, median
 
 
 @test
