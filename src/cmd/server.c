@@ -101,7 +101,13 @@ static void say_recovery(const struct tsdb_recovery *r)
              (unsigned long long)r->parts_quarantined, r->first.msg);
 }
 
-static bool start_storage(struct server *s, struct err *err)
+/* As upstream has it: 0 and below switch exemplars off. */
+static int64_t exemplars_max(const struct server_config *c)
+{
+    return c->metrics->exemplars_max > 0 ? c->metrics->exemplars_max : -1;
+}
+
+static bool start_storage(struct server *s, const struct server_config *c, struct err *err)
 {
     const struct server_settings *set = &s->settings;
     struct tsdb_recovery recovery;
@@ -114,6 +120,7 @@ static bool start_storage(struct server *s, struct err *err)
         .durability = set->durable ? TSDB_DURABLE : TSDB_FAST,
         .retention_ms = set->retention_ms,
         .memory_bytes_max = set->memory_bytes,
+        .exemplars_max = exemplars_max(c),
     };
     s->tsdb = tsdb_open(&o, &recovery, err);
     if (!s->tsdb)
@@ -204,6 +211,7 @@ static bool apply_config(struct server *s, struct server_config *c, struct err *
         return false;
     }
     swap_certificates(s, c);
+    tsdb_set_exemplars_max(s->tsdb, exemplars_max(c));
     publish_config(s, c);
     snap_publish(&s->api.config, &c->shown, drop_shown);
     s->configured = true;
@@ -490,7 +498,7 @@ static bool start(struct server *s, struct server_config *config, struct err *er
     static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
     snap_init(&s->api.config);
     if (!server_listen_check(&s->settings, config, err) || !start_loops(s, err) ||
-        !start_storage(s, err) || !start_scraping(s, err) || !start_http(s, config, err))
+        !start_storage(s, config, err) || !start_scraping(s, err) || !start_http(s, config, err))
         return false;
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         if (!loop_signal(s->main_loop, signals[i], on_signal, s, err))

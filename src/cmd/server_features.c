@@ -6,7 +6,8 @@
 /* The names are those of upstream's page on feature flags. */
 static const struct {
     str name;
-    unsigned promql; /* 0: not built */
+    unsigned promql;
+    bool always; /* what it asks for is there without it. Neither: not built */
 } features[] = {
     {STR_INIT("promql-experimental-functions"), PROMQL_EXPERIMENTAL_FUNCTIONS},
     {STR_INIT("promql-duration-expr"), PROMQL_DURATION_EXPRESSIONS},
@@ -19,15 +20,15 @@ static const struct {
     {STR_INIT("concurrent-rule-eval"), 0},
     {STR_INIT("created-timestamp-zero-ingestion"), 0},
     {STR_INIT("delayed-compaction"), 0},
-    {STR_INIT("exemplar-storage"), 0},
+    {STR_INIT("exemplar-storage"), .always = true},
     {STR_INIT("extra-scrape-metrics"), 0},
     {STR_INIT("fast-startup"), 0},
     {STR_INIT("histograms-st-encoding"), 0},
     {STR_INIT("memory-snapshot-on-shutdown"), 0},
     {STR_INIT("metadata-wal-records"), 0},
-    {STR_INIT("native-histograms"), 0},
+    {STR_INIT("native-histograms"), .always = true},
     {STR_INIT("old-ui"), 0},
-    {STR_INIT("ooo-native-histograms"), 0},
+    {STR_INIT("ooo-native-histograms"), .always = true},
     {STR_INIT("otlp-deltatocumulative"), 0},
     {STR_INIT("otlp-native-delta-ingestion"), 0},
     {STR_INIT("search-api"), 0},
@@ -68,7 +69,7 @@ static bool enable(str name, struct server_settings *out, struct err *err)
     if (i == FEATURES_N)
         return unknown(name, err);
     out->promql_features |= features[i].promql;
-    if (!features[i].promql)
+    if (!features[i].promql && !features[i].always)
         add_unbuilt(features[i].name, out);
     return true;
 }

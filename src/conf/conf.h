@@ -204,6 +204,7 @@ struct prom_config {
     } global;
     CONF_LIST(struct conf_scrape) scrape; /* those of scrape_config_files too */
     conf_strs rule_files, scrape_config_files;
+    int64_t exemplars_max; /* 0 and below: none are kept */
 };
 
 struct conf_input {

@@ -334,13 +334,16 @@ static const struct conf_row tsdb_rows[] = {
 static const struct conf_schema tsdb_schema = {
     .name = "tsdb", .rows = tsdb_rows, .pos_at = CONF_NOWHERE, .help = "The metrics store."};
 static const struct conf_row exemplars_rows[] = {
-    KEY("max_exemplars", CONF_INT, "100000", .help = "Exemplars that are kept."), {0}};
+    {"max_exemplars", CONF_INT, offsetof(struct prom_config, exemplars_max), "100000", .min = -1e9,
+     .max = 1e9,
+     .help = "Exemplars that are kept, the newest of all series; 0: none. They take up to 1 KiB of "
+             "memory each."},
+    {0}};
 static const struct conf_schema exemplars_schema = {
     .name = "exemplars", .rows = exemplars_rows, .pos_at = CONF_NOWHERE, .help = "Exemplars."};
 static const struct conf_row storage_rows[] = {
     KEY("tsdb", CONF_STRUCT, .sub = &tsdb_schema, .help = "The metrics store."),
-    KEY("exemplars", CONF_STRUCT, .sub = &exemplars_schema, .status = CONF_LATER,
-        .help = "Exemplars."),
+    {"exemplars", CONF_STRUCT, 0, .sub = &exemplars_schema, .help = "Exemplars."},
     {0},
 };
 const struct conf_schema conf_schema_storage = {

@@ -80,8 +80,7 @@ static const struct conf_row prometheus_rows[] = {
     LATER("remote_read", CONF_LIST_STRUCT, conf_schema_remote_read,
           "Stores that queries also read."),
     LATER("otlp", CONF_STRUCT, conf_schema_otlp, "How OTLP metrics become series."),
-    {"storage", CONF_STRUCT, CONF_NOWHERE, .sub = &conf_schema_storage,
-     .help = "The metrics store."},
+    {"storage", CONF_STRUCT, 0, .sub = &conf_schema_storage, .help = "The metrics store."},
     LATER("tracing", CONF_STRUCT, conf_schema_tracing, "Traces of the server itself."),
     {0},
 };

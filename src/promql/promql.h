@@ -74,6 +74,11 @@ str promql_expr_text(const struct promql_expr *e);
 /* Matchers when the whole expression is one selector (parentheses allowed); NULL otherwise. They
  * live as long as the expression. */
 const struct matcher *promql_expr_matchers(const struct promql_expr *e, size_t *n);
+/* The matchers of every selector in the expression, in the order in which they are written. The
+ * array is in the arena, the matchers in the expression. */
+size_t promql_expr_selectors(const struct promql_expr *e, struct arena *a,
+                             struct matcher_set **out);
+
 /* Canonical text: one line, upstream's spacing. */
 void promql_format(const struct promql_expr *e, struct strbuf *out);
 

@@ -41,7 +41,7 @@ static const struct feature operator_rows[] = {
 };
 static const struct feature discovery_rows[] = {{"static", true}};
 static const struct feature tsdb_rows[] = {
-    {"exemplar_storage"}, {"isolation", true}, {"native_histograms"},
+    {"exemplar_storage", true}, {"isolation", true}, {"native_histograms", true},
 };
 // clang-format on
 

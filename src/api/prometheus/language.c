@@ -2,6 +2,7 @@
 /* /api/v1/format_query, parse_query and query_exemplars: what only reads the expression. */
 #include "api/prometheus/params.h"
 #include "api/prometheus/prometheus_int.h"
+#include "base/num.h"
 #include "promql/promql.h"
 
 /* The query parameter, parsed; on NULL the call was answered. */
@@ -45,7 +46,53 @@ void prometheus_parse_query(struct call *c)
     success_end(&r, &w);
 }
 
-/* Exemplars are not stored: the list is empty, once the question is a good one. */
+static void put_exemplars(struct json_writer *w, const struct exemplar_series *s)
+{
+    json_open_object(w);
+    json_put_key(w, STR("seriesLabels"));
+    json_labels(w, s->labels);
+    json_put_key(w, STR("exemplars"));
+    json_open_array(w);
+    for (size_t i = 0; i < s->n; i++) {
+        char value[F64_TEXT_MAX];
+        json_open_object(w);
+        json_put_key(w, STR("labels"));
+        json_labels(w, s->at[i].labels);
+        json_pair(w, "value", str_of(value, f64_format(s->at[i].v, value)));
+        json_put_key(w, STR("timestamp"));
+        json_time(w, s->at[i].t);
+        json_close_object(w);
+    }
+    json_close_array(w);
+    json_close_object(w);
+}
+
+/* Of every selector in the expression, wherever it stands, as upstream. */
+static void answer_exemplars(struct call *c, const struct promql_expr *e, ts_ms start, ts_ms end)
+{
+    struct source *src = c->api->source;
+    struct arena a ARENA_CLEANUP;
+    struct matcher_set *sets;
+    struct exemplar_series *found = NULL;
+    struct reply r;
+    struct json_writer w;
+    struct err err;
+    size_t n = 0;
+    arena_init(&a, 0);
+    size_t sets_n = promql_expr_selectors(e, &a, &sets);
+    if (src->ops->exemplars &&
+        !src->ops->exemplars(src, sets, sets_n, start, end, &a, &found, &n, &err)) {
+        reply_error(c, &err);
+        return;
+    }
+    success_begin(&r, &w, c);
+    json_open_array(&w);
+    for (size_t i = 0; i < n; i++)
+        put_exemplars(&w, &found[i]);
+    json_close_array(&w);
+    success_end(&r, &w);
+}
+
 void prometheus_query_exemplars(struct call *c)
 {
     struct err err;
@@ -63,6 +110,6 @@ void prometheus_query_exemplars(struct call *c)
     struct promql_expr *e = parse_or_answer(c);
     if (!e)
         return;
+    answer_exemplars(c, e, start, end);
     promql_expr_free(e);
-    success_empty_list(c);
 }
