@@ -211,7 +211,7 @@ static bool any_histogram(const struct row *r, size_t n)
     return false;
 }
 
-static bool add_histogram(struct folder *f, struct histogram_fold **at, const struct row *r,
+static void add_histogram(struct folder *f, struct histogram_fold **at, const struct row *r,
                           size_t step)
 {
     struct eval *ev = f->grouper.ev;
@@ -226,7 +226,6 @@ static bool add_histogram(struct folder *f, struct histogram_fold **at, const st
         note_mixed_buckets(ev, f->operand, labels_metric_name(r->labels));
     if (fold->reconciled && !reconciled)
         note_reconciled(ev, f->operand, "aggregation");
-    return true;
 }
 
 static bool fold_histograms(struct folder *f, struct fold_group *g, const struct row *r,
@@ -253,10 +252,14 @@ static bool fold_histograms(struct folder *f, struct fold_group *g, const struct
             return false;
         memset(g->h, 0, f->steps * sizeof *g->h);
     }
-    for (size_t i = 0; i < f->steps; i++)
-        if (r->h[i])
-            add_histogram(f, &g->h[i], r, i);
-    return eval_memory(ev, err);
+    for (size_t i = 0; i < f->steps; i++) {
+        if (!r->h[i])
+            continue;
+        add_histogram(f, &g->h[i], r, i);
+        if (!eval_memory(ev, err))
+            return false;
+    }
+    return true;
 }
 
 /* The histograms of a group's row, NULL where floats came too or buckets did not fit. */
@@ -277,6 +280,8 @@ static const struct histogram **finish_histograms(struct folder *f, struct fold_
             out[i] = histogram_fold_finish(fold, f->op->op == TOK_AVG, &ev->arena);
             if (fold->reset && fold->no_reset)
                 note_reset_collision(ev, f->operand, "aggregation");
+            if (!eval_memory(ev, err))
+                return NULL;
         }
     }
     return out;

@@ -50,7 +50,7 @@ struct with_scalar {
 };
 
 /* The steps that have a histogram, and floats under an operator that is for histograms only. */
-static void histograms_with_scalar(struct with_scalar *w, struct row *r)
+static bool histograms_with_scalar(struct with_scalar *w, struct row *r, struct err *err)
 {
     bool left = w->scalar_left;
     arena_reset(&w->arena);
@@ -63,7 +63,10 @@ static void histograms_with_scalar(struct with_scalar *w, struct row *r)
         r->v[i] = absent();
         if (r->h)
             r->h[i] = res == PAIR_TRUE ? out.h : NULL;
+        if (arena_over(&w->arena))
+            return eval_over_memory(w->ev, err);
     }
+    return true;
 }
 
 static bool with_scalar_put(void *ctx, struct row *r, struct err *err)
@@ -71,8 +74,8 @@ static bool with_scalar_put(void *ctx, struct row *r, struct err *err)
     struct with_scalar *w = ctx;
     enum token_kind op = w->n->binary.op;
     bool filter = token_is_comparison(op) && !w->n->binary.return_bool;
-    if (r->h || token_is_trim(op))
-        histograms_with_scalar(w, r);
+    if ((r->h || token_is_trim(op)) && !histograms_with_scalar(w, r, err))
+        return false;
     for (size_t i = 0; i < w->steps; i++) {
         double v = r->v[i], s = w->scalar[i];
         if (is_absent(v))

@@ -274,6 +274,8 @@ static void each_mixed(struct over_range *o, const struct range_series *s, size_
             out = (struct mixed_value){absent(), NULL};
         o->out[i] = out.h ? absent() : out.v;
         o->out_h[i] = out.h;
+        if (arena_over(&o->arena))
+            return;
     }
 }
 

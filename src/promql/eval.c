@@ -152,10 +152,13 @@ bool eval_row_keep(struct eval *ev, const struct row *r, size_t n, struct row *o
     if (!v || (r->h && !(h = eval_histograms_new(ev, n, err))))
         return false;
     memcpy(v, r->v, n * sizeof *v);
-    for (size_t i = 0; h && i < n; i++)
+    for (size_t i = 0; h && i < n; i++) {
         h[i] = r->h[i] ? histogram_dup(&ev->arena, r->h[i]) : NULL;
+        if (h[i] && !eval_memory(ev, err))
+            return false;
+    }
     *out = (struct row){r->labels, r->drop_name, v, h};
-    return !h || eval_memory(ev, err);
+    return true;
 }
 
 struct broadcast {
@@ -193,7 +196,7 @@ struct negation {
     struct arena arena; /* histograms of the row at hand */
 };
 
-static void negate_histograms(struct negation *neg, struct row *r)
+static bool negate_histograms(struct negation *neg, struct row *r, struct err *err)
 {
     arena_reset(&neg->arena);
     for (size_t i = 0; i < neg->n; i++) {
@@ -202,7 +205,10 @@ static void negate_histograms(struct negation *neg, struct row *r)
         histogram_work_set(&neg->work, r->h[i]);
         histogram_work_scale(&neg->work, -1);
         r->h[i] = histogram_work_freeze(&neg->work, &neg->arena);
+        if (arena_over(&neg->arena))
+            return eval_over_memory(neg->ev, err);
     }
+    return true;
 }
 
 static bool negate_put(void *ctx, struct row *r, struct err *err)
@@ -211,8 +217,8 @@ static bool negate_put(void *ctx, struct row *r, struct err *err)
     for (size_t i = 0; i < neg->n; i++)
         if (!is_absent(r->v[i]))
             r->v[i] = -r->v[i];
-    if (r->h)
-        negate_histograms(neg, r);
+    if (r->h && !negate_histograms(neg, r, err))
+        return false;
     row_drop_name(neg->ev, r);
     return neg->sink->put(neg->sink->ctx, r, err);
 }

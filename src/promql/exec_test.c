@@ -171,6 +171,49 @@ static void test_limits(void **state)
     run_fini(&x);
 }
 
+/* Histograms with many buckets at many steps: every operation notices when it is too much. */
+static void test_histogram_memory(void **state)
+{
+    static const char *const texts[] = {
+        "big",
+        "-big",
+        "big * 2",
+        "big + big",
+        "sum(big)",
+        "sum by (job) (big)",
+        "label_replace(big, \"a\", \"b\", \"job\", \".*\")",
+        "avg_over_time(big[2m])",
+        "sum_over_time(big[1m:10s])",
+        "big smoothed",
+        "rate(big[2m])",
+        "increase(big[2m] anchored)",
+        "limitk(1, big)",
+        "big or big",
+        "info(big)",
+    };
+    enum { BUCKETS = 4000 };
+    struct run x;
+    run_init(&x);
+    double *counts = arena_array(&x.arena, double, BUCKETS);
+    for (int i = 0; i < BUCKETS; i++)
+        counts[i] = i + 1;
+    struct histogram_span span = {0, BUCKETS};
+    struct histogram h = {.count = 8002000, .positive = {&span, counts, 1, BUCKETS}};
+    struct label ls[] = {{LABEL_NAME, STR("big")}, {STR("job"), STR("x")}};
+    for (int i = 0; i <= 10; i++)
+        mem_source_add(x.m, (struct labels){ls, 2}, &(struct mem_sample){.t = i * 60000, .h = &h});
+    for (size_t i = 0; i < TESTS_N(texts); i++) {
+        struct promql_query q = {
+            .end = 600000, .step_ms = 500, .memory_max_bytes = 4 << 20, .features = ~0u};
+        x.err = (struct err){0};
+        if (run(&x, texts[i], q))
+            fail_msg("%s", texts[i]);
+        if (x.err.kind != ERR_LIMIT)
+            fail_msg("%s: %s", texts[i], x.err.msg);
+    }
+    run_fini(&x);
+}
+
 static void test_notes(void **state)
 {
     struct run x;
@@ -186,8 +229,9 @@ static void test_notes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),  cmocka_unit_test(test_points), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_types), cmocka_unit_test(test_points),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_notes), cmocka_unit_test(test_histogram_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,7 +224,7 @@ static bool join_step(struct join *j, size_t group, const struct pair *p, size_t
         to->h[k] = out.h;
     else
         to->v[k] = out.v;
-    return true;
+    return !out.h || eval_memory(j->ev, err);
 }
 
 static bool join_pair(struct join *j, size_t group, const struct pair *p, bool track,

@@ -201,6 +201,8 @@ static bool merge_into(struct merger *m, struct row *to, const struct row *r, st
         to->v[i] = r->v[i];
         if (r->h && r->h[i])
             to->h[i] = histogram_dup(&m->ev->arena, r->h[i]);
+        if (to->h && !eval_memory(m->ev, err))
+            return false;
     }
     return true;
 }

@@ -85,7 +85,7 @@ static bool look_up_smoothed(struct instant *in, struct columns c, struct row *r
         return err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
     struct range_series s = {.labels = r->labels, .n = c.n, .t = c.t, .v = c.v, .h = c.h};
     *any = smooth_lookup(&in->smoother, &s, in->at, in->n, r);
-    return true;
+    return !arena_over(in->scratch) || eval_over_memory(in->ev, err);
 }
 
 static bool refuse_histograms(struct labels ls, struct err *err)

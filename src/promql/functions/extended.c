@@ -276,6 +276,8 @@ bool smooth_lookup(struct smoother *sm, const struct range_series *s, const ts_m
         else if (a.floats)
             smooth_floats(s, &a, at[i], &r->v[i]);
         any |= row_has(r, i);
+        if (arena_over(sm->arena)) /* the caller gives up */
+            break;
     }
     return any;
 }
