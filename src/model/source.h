@@ -37,6 +37,7 @@ struct select_hints {
     int64_t range_ms; /* window of a range selector, 0: none */
     str func;         /* innermost function or aggregation, for tiers and statistics */
     bool series_only; /* labels are wanted, samples are not */
+    bool newest_only; /* of each series the newest sample of the range will do */
     size_t limit;     /* 0: none; at most so many series */
 };
 

@@ -153,7 +153,8 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     bool smoothed = n->selector.extended == EXTENDED_SMOOTHED;
     struct select_hints h = {.start = min - ev->lookback_ms + 1,
                              .end = smoothed ? max + ev->lookback_ms : max,
-                             .step_ms = g->n > 1 ? g->step_ms : 0};
+                             .step_ms = g->n > 1 ? g->step_ms : 0,
+                             .newest_only = min == max && !smoothed};
     struct arena scratch;
     arena_init(&scratch, ev->arena.limit_bytes);
     struct instant in = {.ev = ev,

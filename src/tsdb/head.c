@@ -269,6 +269,7 @@ void head_capture(const struct head *h, const struct series *s, struct capture *
     if (s->open) {
         out->open = s->open;
         out->open_max_t = s->end.t;
+        out->open_max_v = s->end.v;
         out->open_len = s->end.len;
         out->open_n = s->end.n;
     }

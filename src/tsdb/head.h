@@ -187,7 +187,8 @@ struct capture {
     const struct extra_capture *extra; /* extras_capture, by the caller; NULL: nothing */
     const struct chunk *open, *sealed, *frozen;
     const struct late *late;
-    ts_ms open_max_t;
+    ts_ms open_max_t; /* the newest sample of the series in the head, if `open` */
+    double open_max_v;
     uint32_t late_n;
     uint16_t open_len;
     uint8_t open_n;

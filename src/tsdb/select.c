@@ -36,6 +36,7 @@ struct selection {
     struct veil **veils;        /* what of each is hidden; NULL: nothing */
     struct tombstones *tombstones;
     struct cutoffs cutoffs;
+    bool newest_only;
     VEC(const struct series *) series;
     struct capture *captures;
     VEC(struct origin) origins;
@@ -358,6 +359,7 @@ static struct selection *db_select(struct source *s, const struct matcher *m, si
     struct request r = {m, m_n, h->start, h->end};
     sel->db = db_of_source(s);
     sel->budget = b;
+    sel->newest_only = h->newest_only;
     arena_init(&sel->arena, 0);
     reclaim_enter(&sel->db->head.reclaim, &sel->reader);
     db_cutoffs(sel->db, &sel->cutoffs);
@@ -397,6 +399,7 @@ struct reading {
     struct selection *sel;
     size_t first, n;
     struct gather *out; /* one per series */
+    bool done[READ_SERIES];
 };
 
 /* What part i has of the series; one batch of ranges. */
@@ -408,7 +411,7 @@ static bool read_part(const struct reading *r, uint32_t i, struct err *err)
     const struct veil *veil = r->sel->veils[i];
     for (size_t k = 0; k < r->n; k++) {
         const struct selected *s = &r->sel->at.at[r->first + k];
-        for (uint32_t o = s->first; o < s->first + s->n; o++)
+        for (uint32_t o = s->first; o < s->first + s->n && !r->done[k]; o++)
             if (r->sel->origins.at[o].part == i) {
                 ids[n] = r->sel->origins.at[o].id;
                 before[n] = r->out[k].n;
@@ -442,12 +445,32 @@ static bool read_head(const struct reading *r, struct err *err)
     for (size_t k = 0; k < r->n; k++) {
         const struct selected *s = &r->sel->at.at[r->first + k];
         const struct origin *last = &r->sel->origins.at[s->first + s->n - 1];
-        if (last->part != HEAD)
+        if (last->part != HEAD || r->done[k])
             continue;
         if (!capture_read(&r->sel->captures[last->id], &r->out[k], err))
             return false;
         drop_old(r, k, &r->out[k]);
     }
+    return true;
+}
+
+/* The newest sample of series k, where it can be had without decoding: it is a float, the head has
+ * it, and no part has any as new. */
+static bool read_newest(const struct reading *r, size_t k)
+{
+    const struct selected *s = &r->sel->at.at[r->first + k];
+    const struct origin *o = &r->sel->origins.at[s->first], *last = o + s->n - 1;
+    struct gather *g = &r->out[k];
+    if (last->part != HEAD)
+        return false;
+    const struct capture *c = &r->sel->captures[last->id];
+    if (!c->open || c->extra || c->open_max_t < g->start || c->open_max_t > g->end)
+        return false;
+    for (; o < last; o++)
+        if (part_info(r->sel->parts->at[o->part]->part)->max_t >= c->open_max_t)
+            return false;
+    gather_put(g, c->open_max_t, c->open_max_v);
+    drop_old(r, k, g);
     return true;
 }
 
@@ -462,7 +485,9 @@ static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start
     asked = *n < asked ? *n : asked;
     for (size_t i = 0; i < asked; i++)
         g[i] = gather_of(a, start, end);
-    struct reading r = {sel, first, asked, g};
+    struct reading r = {.sel = sel, .first = first, .n = asked, .out = g};
+    for (size_t i = 0; i < asked; i++)
+        r.done[i] = sel->newest_only && read_newest(&r, i);
     for (uint32_t i = 0; i < sel->parts->n; i++)
         if (sel->indexes[i] && !read_part(&r, i, err))
             return false;

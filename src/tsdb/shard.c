@@ -254,102 +254,179 @@ static struct id_list all_ids(struct shard *sh, struct arena *a)
     return l;
 }
 
-static int id_cmp(const void *a, const void *b)
+/* Ids that are in one of some lists, as a bit each: sorted by being looked at in order. */
+struct id_set {
+    uint64_t *bits;
+    size_t words, n;
+};
+
+static struct id_set set_new(const struct shard *sh, struct arena *a)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    size_t words = sh->by_id.n / 64 + 1;
+    return (struct id_set){arena_array(a, uint64_t, words), words, 0};
 }
 
-/* Ids of the series whose label has a value that matches (want) or does not. A series has one value
- * for a name, so the lists do not overlap. */
-static struct id_list ids_by_value(struct head *h, struct shard *sh, const struct matcher *m,
-                                   bool want, struct arena *a)
+static void set_add(struct id_set *s, const struct postings *p)
 {
+    const uint32_t *ids = postings_ids(p);
+    for (uint32_t i = 0; i < p->n; i++)
+        s->bits[ids[i] / 64] |= 1ULL << ids[i] % 64;
+    s->n += p->n;
+}
+
+static struct id_list set_list(const struct id_set *s, struct arena *a)
+{
+    struct id_list l = list_new(a, s->n);
+    for (size_t w = 0; w < s->words; w++)
+        for (uint64_t left = s->bits[w]; left; left &= left - 1)
+            l.at[l.n++] = (uint32_t)(w * 64 + (size_t)__builtin_ctzll(left));
+    return l;
+}
+
+static const struct postings *postings_of(struct head *h, struct shard *sh, str name, str value)
+{
+    uint32_t n = symbols_find(&h->symbols, name), v = n ? symbols_find(&h->symbols, value) : 0;
+    const uint32_t *i = v ? numbers_get(&sh->pairs, pair_key(n, v)) : NULL;
+    return i ? &sh->postings.at[*i] : NULL;
+}
+
+/* Ids of the series whose label has a value that matches. An alternation of texts is looked up,
+ * text by text; everything else is asked of every value. */
+static struct id_list ids_by_value(struct head *h, struct shard *sh, const struct matcher *m,
+                                   struct arena *a)
+{
+    struct id_set set = set_new(sh, a);
+    str *texts;
+    size_t n;
+    if (m->op == MATCH_RE && regex_literals(m->re, a, &texts, &n)) {
+        for (size_t i = 0; i < n; i++) {
+            const struct postings *p = postings_of(h, sh, m->name, texts[i]);
+            if (p)
+                set_add(&set, p);
+        }
+        return set_list(&set, a);
+    }
     uint32_t name = symbols_find(&h->symbols, m->name);
     const uint32_t *i = name ? numbers_get(&sh->by_name, name) : NULL;
-    struct id_list l = {0};
     if (!i)
-        return l;
-    const struct label_values *lv = &sh->names.at[*i];
-    size_t total = 0, lists = 0;
-    bool *take = arena_array(a, bool, lv->postings.n + 1);
-    for (size_t k = 0; k < lv->postings.n; k++) {
-        const struct postings *p = &sh->postings.at[lv->postings.at[k]];
-        take[k] = matcher_test(m, symbols_text(&h->symbols, p->value)) == want;
-        total += take[k] ? p->n : 0;
-        lists += take[k];
+        return (struct id_list){0};
+    VEC_EACH (k, &sh->names.at[*i].postings) {
+        const struct postings *p = &sh->postings.at[*k];
+        if (matcher_test(m, symbols_text(&h->symbols, p->value)))
+            set_add(&set, p);
     }
-    l = list_new(a, total);
-    for (size_t k = 0; k < lv->postings.n; k++) {
-        const struct postings *p = &sh->postings.at[lv->postings.at[k]];
-        if (!take[k])
-            continue;
-        memcpy(l.at + l.n, postings_ids(p), p->n * sizeof *l.at);
-        l.n += p->n;
-    }
-    if (lists > 1)
-        qsort(l.at, l.n, sizeof *l.at, id_cmp);
-    return l;
+    return set_list(&set, a);
 }
 
-static struct id_list ids_equal(struct head *h, struct shard *sh, const struct matcher *m,
-                                struct arena *a)
+/* Keeps in `l` what is in `with`. Both rise; `l` is the shorter, so it looks ahead in `with` by
+ * doubling steps. */
+static void keep_common(struct id_list *l, const struct postings *with)
 {
-    uint32_t name = symbols_find(&h->symbols, m->name);
-    uint32_t value = name ? symbols_find(&h->symbols, m->value) : 0;
-    const uint32_t *i = value ? numbers_get(&sh->pairs, pair_key(name, value)) : NULL;
-    struct id_list l = {0};
-    if (!i)
-        return l;
-    const struct postings *p = &sh->postings.at[*i];
-    l = list_new(a, p->n);
-    memcpy(l.at, postings_ids(p), p->n * sizeof *l.at);
-    l.n = p->n;
-    return l;
-}
-
-/* Keeps in `l` what is in `with` (or is not). Both rise. */
-static void combine(struct id_list *l, const struct id_list *with, bool keep_common)
-{
+    const uint32_t *ids = postings_ids(with);
     size_t n = 0, k = 0;
     for (size_t i = 0; i < l->n; i++) {
-        while (k < with->n && with->at[k] < l->at[i])
-            k++;
-        bool common = k < with->n && with->at[k] == l->at[i];
-        if (common == keep_common)
+        size_t step = 1, end;
+        while (k + step < with->n && ids[k + step] < l->at[i]) {
+            k += step;
+            step *= 2;
+        }
+        end = k + step < with->n ? k + step : with->n;
+        while (k < end && ids[k] < l->at[i]) {
+            size_t half = k + (end - k) / 2;
+            if (ids[half] < l->at[i])
+                k = half + 1;
+            else
+                end = half;
+        }
+        if (k < with->n && ids[k] == l->at[i])
             l->at[n++] = l->at[i];
     }
     l->n = n;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct postings *x = *(const struct postings *const *)a,
+                          *y = *(const struct postings *const *)b;
+    return (x->n > y->n) - (x->n < y->n);
+}
+
+/* The series that have all the values asked for by name; false when no matcher does that. */
+static bool ids_equal(struct head *h, struct shard *sh, const struct matcher *m, size_t m_n,
+                      struct arena *a, struct id_list *l)
+{
+    const struct postings **some = arena_array(a, const struct postings *, m_n);
+    size_t n = 0;
+    for (size_t i = 0; i < m_n; i++) {
+        if (m[i].op != MATCH_EQ || m[i].value.n == 0)
+            continue;
+        some[n] = postings_of(h, sh, m[i].name, m[i].value);
+        if (!some[n++]) {
+            *l = (struct id_list){0};
+            return true;
+        }
+    }
+    if (n == 0)
+        return false;
+    qsort(some, n, sizeof *some, by_size);
+    *l = list_new(a, some[0]->n);
+    l->n = some[0]->n;
+    memcpy(l->at, postings_ids(some[0]), l->n * sizeof *l->at);
+    for (size_t i = 1; i < n && l->n; i++)
+        keep_common(l, some[i]);
+    return true;
+}
+
+/* The value of a label, 0: it is not there. */
+static uint32_t value_of(const struct series *s, uint32_t name)
+{
+    for (size_t i = 0; i < s->labels_n; i++)
+        if (s->labels[2 * i] == name)
+            return s->labels[2 * i + 1];
+    return 0;
+}
+
+/* Keeps the series of `l` that match; each value is asked once. */
+static void filter(struct head *h, struct shard *sh, const struct matcher *m, struct id_list *l)
+{
+    enum { NO = 1, YES };
+    struct numbers answers = {0};
+    uint32_t name = symbols_find(&h->symbols, m->name), before = 0;
+    bool absent = matcher_test_absent(m), keep = absent;
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        uint32_t value = name ? value_of(sh->by_id.at[l->at[i]], name) : 0;
+        if (value == 0) {
+            keep = absent;
+        } else if (value != before) {
+            const uint32_t *known = numbers_get(&answers, value);
+            keep = known ? *known == YES : matcher_test(m, symbols_text(&h->symbols, value));
+            if (!known)
+                numbers_put(&answers, value, keep ? YES : NO);
+        }
+        before = value;
+        if (keep)
+            l->at[n++] = l->at[i];
+    }
+    l->n = n;
+    numbers_fini(&answers);
 }
 
 struct id_list shard_match(struct head *h, struct shard *sh, const struct matcher *m, size_t m_n,
                            struct arena *a)
 {
     struct id_list l = {0};
-    bool have = false;
-    /* Matchers that ask for a label first: they start from what is there. */
-    for (size_t i = 0; i < m_n; i++) {
-        if (matcher_test_absent(&m[i]))
-            continue;
-        struct id_list some =
-            m[i].op == MATCH_EQ ? ids_equal(h, sh, &m[i], a) : ids_by_value(h, sh, &m[i], true, a);
-        if (have)
-            combine(&l, &some, true);
-        else
-            l = some;
-        have = true;
-        if (l.n == 0)
-            return l;
-    }
-    if (!have)
-        l = all_ids(sh, a);
-    /* The others match a series without the label: only values that fail take something away. */
-    for (size_t i = 0; i < m_n; i++) {
+    const struct matcher *first = NULL;
+    bool equal = ids_equal(h, sh, m, m_n, a, &l);
+    /* Without an equality, a matcher that asks for a label is where to start. */
+    for (size_t i = 0; i < m_n && !equal && !first; i++)
         if (!matcher_test_absent(&m[i]))
-            continue;
-        struct id_list none = ids_by_value(h, sh, &m[i], false, a);
-        combine(&l, &none, false);
-    }
+            first = &m[i];
+    if (!equal)
+        l = first ? ids_by_value(h, sh, first, a) : all_ids(sh, a);
+    for (size_t i = 0; i < m_n && l.n; i++)
+        if (&m[i] != first && !(m[i].op == MATCH_EQ && m[i].value.n))
+            filter(h, sh, &m[i], &l);
     return l;
 }
 
