@@ -5,8 +5,8 @@
  *
  *   each    value -> value, for every point of a vector; further arguments are scalars at that step
  *   window  the samples of a range at one step -> value
- *   row     the same for all steps of one series at once, when a sliding window can do better; beside
- *           a window function it is used where there are only floats
+ *   row     the same for all steps of one series at once, when a sliding window can do better;
+ *           beside a window function it is used where there are only floats
  *   mixed   beside window or row: windows with native histograms, with start times, or of anchored
  *           and smoothed selectors. Without it such a window is worked on as its floats alone.
  *   tier    beside window or row: what it is on rows of a tier, where they stand for samples that
