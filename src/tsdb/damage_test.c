@@ -12,7 +12,7 @@
 #include "tsdb/test_model.h"
 #include "tsdb/verify.h"
 
-enum { SERIES = 64, ROUNDS = 9, ROUND_SAMPLES = 400, OPEN_EVERY = 64, WAL_HEADERS_BYTES = 4096 };
+enum { SERIES = 64, ROUNDS = 11, ROUND_SAMPLES = 400, OPEN_EVERY = 64, WAL_HEADERS_BYTES = 4096 };
 
 static const ts_ms base_t = 1700000000000;
 
