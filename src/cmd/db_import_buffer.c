@@ -64,13 +64,18 @@ bool import_series(struct importer *i, struct labels ls, const struct import_poi
 {
     ts_ms *t MEM_CLEANUP = mem_array(n + 1, sizeof *t);
     double *v MEM_CLEANUP = mem_array(n + 1, sizeof *v);
+    const struct histogram **h MEM_CLEANUP = mem_array(n + 1, sizeof *h);
+    bool any = false;
     for (size_t k = 0; k < n; k++) {
         t[k] = at[k].t;
         v[k] = at[k].v;
+        h[k] = at[k].h;
+        any = any || h[k];
     }
     i->samples += n;
     i->series += n > 0;
-    return tsdb_import_series(i->im, ls, &(struct columns){.n = n, .t = t, .v = v}, err);
+    struct columns c = {.n = n, .t = t, .v = v, .h = any ? h : NULL};
+    return tsdb_import_series(i->im, ls, &c, err);
 }
 
 /* ---- the buffer ---- */
@@ -119,7 +124,7 @@ void import_buffer_push(struct import_buffer *b, size_t series, ts_ms t, double 
 {
     struct buffered *s = &b->series.at[series];
     size_t cap = s->points.cap;
-    vec_push(&s->points, (struct import_point){t, v});
+    vec_push(&s->points, (struct import_point){t, v, NULL});
     b->points_bytes += (s->points.cap - cap) * sizeof(struct import_point);
 }
 

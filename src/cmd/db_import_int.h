@@ -24,6 +24,7 @@ bool import_victoriametrics(struct importer *i, const char *path, struct err *er
 struct import_point {
     ts_ms t;
     double v;
+    const struct histogram *h; /* NULL: a float */
 };
 /* Sorts by time; of equal times the first stays. Returns how many are left. */
 size_t import_settle(struct import_point *at, size_t n);

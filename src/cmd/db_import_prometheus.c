@@ -208,36 +208,48 @@ static bool read_chunk(struct reading *r, const struct prom_chunk_ref *ref, stru
     return err_wrap(err, "chunks/%06" PRIu64 ", byte %" PRIu32, (uint64_t)ref->file + 1, ref->off);
 }
 
-static void add_points(struct reading *r, const struct prom_series *s,
-                       const struct prom_tombstone *stones, const struct prom_floats *f)
+static void add_point(struct reading *r, const struct prom_series *s,
+                      const struct prom_tombstone *stones, struct import_point p)
 {
-    for (size_t k = 0; k < f->n; k++) {
-        if (f->t[k] < r->block->meta.min_t || f->t[k] >= r->block->meta.max_t)
-            continue; /* nor would Prometheus show it */
-        if (is_deleted(r, stones, s->ref, f->t[k]))
-            r->i->deleted++;
-        else
-            vec_push(&r->points, (struct import_point){f->t[k], f->v[k]});
-    }
+    if (p.t < r->block->meta.min_t || p.t >= r->block->meta.max_t)
+        return; /* nor would Prometheus show it */
+    if (is_deleted(r, stones, s->ref, p.t))
+        r->i->deleted++;
+    else
+        vec_push(&r->points, p);
+}
+
+static bool add_chunk(struct reading *r, const struct prom_series *s,
+                      const struct prom_tombstone *stones, const struct prom_chunk *c,
+                      struct err *err)
+{
+    struct prom_floats f = {0};
+    struct prom_histograms h = {0};
+    bool ok = true;
+    if (c->encoding == PROM_CHUNK_XOR)
+        ok = prom_chunk_floats(c->data, &r->scratch, &f, err);
+    else if (c->encoding == PROM_CHUNK_HISTOGRAM || c->encoding == PROM_CHUNK_FLOAT_HISTOGRAM)
+        ok = prom_chunk_histograms(c->encoding, c->data, &r->scratch, &h, err);
+    else
+        r->left_out[c->encoding]++;
+    for (size_t k = 0; ok && k < f.n; k++)
+        add_point(r, s, stones, (struct import_point){f.t[k], f.v[k], NULL});
+    for (size_t k = 0; ok && k < h.n; k++)
+        add_point(r, s, stones, (struct import_point){h.t[k], h.h[k] ? 0 : stale_nan(), h.h[k]});
+    return ok;
 }
 
 static bool read_series(struct reading *r, const struct prom_series *s, struct err *err)
 {
     const struct prom_tombstone *stones = first_stone(r, s->ref);
     struct prom_chunk chunk;
-    struct prom_floats floats;
     vec_clear(&r->points);
     for (size_t k = 0; k < s->chunks_n; k++) {
         if (!read_chunk(r, &s->chunks[k], &chunk, err))
             return false;
-        if (chunk.encoding != PROM_CHUNK_XOR) {
-            r->left_out[chunk.encoding]++;
-            continue;
-        }
-        if (!prom_chunk_floats(chunk.data, &r->scratch, &floats, err))
+        if (!add_chunk(r, s, stones, &chunk, err))
             return err_wrap(err, "chunks/%06" PRIu64 ", byte %" PRIu32,
                             (uint64_t)s->chunks[k].file + 1, s->chunks[k].off);
-        add_points(r, s, stones, &floats);
     }
     size_t n = import_settle(r->points.at, r->points.n);
     r->i->duplicates += r->points.n - n;

@@ -20,6 +20,17 @@ static void chunk(bytes b, struct arena *a)
         __builtin_trap();
 }
 
+static void histograms(uint8_t encoding, bytes b, struct arena *a)
+{
+    struct prom_histograms h;
+    struct err err;
+    if (!prom_chunk_histograms(encoding, b, a, &h, &err))
+        return;
+    for (size_t i = 0; i < h.n; i++)
+        if (h.h[i] && !histogram_check(h.h[i], &err))
+            __builtin_trap();
+}
+
 static void chunk_file(bytes b)
 {
     struct prom_chunk c;
@@ -68,6 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     switch (data[0]) {
     case 'x':
         chunk(b, &a);
+        break;
+    case 'h':
+    case 'f':
+        histograms(data[0] == 'h' ? PROM_CHUNK_HISTOGRAM : PROM_CHUNK_FLOAT_HISTOGRAM, b, &a);
         break;
     case 'c':
         chunk_file(b);

@@ -75,6 +75,57 @@ static void test_chunk_bytes(void **state)
     assert_memory_equal(out.p, "\0\2\2\x3f\xf0\0\0\0\0\0\0\2\0", 13);
 }
 
+/* Chunks that Prometheus 2.42 wrote: schema 1, four samples at 15 s, of which sample k has a zero
+ * count of k, k in the first negative bucket, 2 + k (and a half: floats) in the second positive one
+ * and 1 in the sixth. */
+static const uint8_t float_chunk[] = {
+    0x00, 0x04, 0x00, 0x74, 0x8c, 0xa3, 0x18, 0xce, 0x31, 0x7f, 0x00, 0x00, 0xd0, 0xfe, 0x94,
+    0x83, 0xcc, 0x20, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x02, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x1f, 0xfc, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x7c, 0x1d, 0x4c, 0x6c, 0x0b, 0xc4, 0x57, 0xff, 0x88, 0xbf,
+    0xff, 0xb0, 0x1b, 0x11, 0x5f, 0xfb, 0x50, 0x7f, 0x09, 0x7f, 0xff, 0x09, 0x7f, 0xff, 0x58,
+    0x9e, 0xc2, 0x5f, 0xff, 0x6c, 0x0f, 0xec, 0x07, 0xac, 0x4d, 0x89, 0xb0, 0x18};
+static const uint8_t int_chunk[] = {
+    0x00, 0x04, 0x00, 0x74, 0x8c, 0xa3, 0x18, 0xce, 0x31, 0x7f, 0x00, 0x00, 0xd0, 0xfe, 0x94,
+    0x83, 0xcc, 0x4c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x2b, 0xbe, 0x0e, 0xa6,
+    0x27, 0x1c, 0x45, 0xff, 0xf8, 0xde, 0x23, 0x09, 0x7f, 0xfc, 0x0d, 0x62, 0x68};
+
+static void test_histograms(void **state)
+{
+    for (int floats = 0; floats < 2; floats++) {
+        ARENA_CLEANUP struct arena a;
+        struct prom_histograms h;
+        struct err err;
+        uint8_t encoding = floats ? PROM_CHUNK_FLOAT_HISTOGRAM : PROM_CHUNK_HISTOGRAM;
+        bytes b = floats ? bytes_of(float_chunk, sizeof float_chunk)
+                         : bytes_of(int_chunk, sizeof int_chunk);
+        double half = floats ? 0.5 : 0;
+        arena_init(&a, 0);
+        if (!prom_chunk_histograms(encoding, b, &a, &h, &err))
+            fail_msg("%s", err.msg);
+        assert_int_equal(h.n, 4);
+        for (size_t k = 0; k < 4; k++) {
+            const struct histogram *x = h.h[k];
+            double n = (double)k;
+            assert_true(h.t[k] == 1795248687000 + (ts_ms)k * 15000);
+            assert_true(x->schema == 1 && x->zero_threshold == 0x1p-128 && x->zero_count == n);
+            assert_true(x->sum == 1.5 * n && x->count == 3 + 3 * n + 2 * half);
+            assert_int_equal(x->positive.counts_n, 2);
+            assert_true(x->positive.counts[0] == 2 + n + half);
+            assert_true(x->positive.counts[1] == 1 + half);
+            assert_true(x->positive.spans[0].offset == 1 && x->positive.spans[1].offset == 3);
+            assert_true(x->negative.counts_n == 1 && x->negative.counts[0] == n);
+            assert_true(x->reset == (k ? HISTOGRAM_RESET_NO : HISTOGRAM_RESET_UNKNOWN));
+        }
+        for (size_t cut = 0; cut < b.n; cut++) {
+            uint8_t *part = mem_dup(b.p, cut ? cut : 1);
+            assert_false(prom_chunk_histograms(encoding, (bytes){part, cut}, &a, &h, &err));
+            free(part);
+        }
+    }
+}
+
 /* ---- an index ---- */
 
 static void add_u32(struct strbuf *b, uint32_t v)
@@ -242,9 +293,9 @@ static void test_meta(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chunks), cmocka_unit_test(test_chunk_bytes),
-        cmocka_unit_test(test_index),  cmocka_unit_test(test_tombstones),
-        cmocka_unit_test(test_meta),
+        cmocka_unit_test(test_chunks),     cmocka_unit_test(test_chunk_bytes),
+        cmocka_unit_test(test_histograms), cmocka_unit_test(test_index),
+        cmocka_unit_test(test_tombstones), cmocka_unit_test(test_meta),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

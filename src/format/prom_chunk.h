@@ -9,6 +9,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/strbuf.h"
+#include "model/histogram.h"
+#include "model/sample.h"
 
 enum prom_chunk_encoding {
     PROM_CHUNK_XOR = 1,
@@ -28,6 +30,16 @@ struct prom_floats {
 
 /* Decodes the data of an XOR chunk. ERR_CORRUPT: it is none. */
 bool prom_chunk_floats(bytes data, struct arena *a, struct prom_floats *out, struct err *err);
+/* A decoded chunk of native histograms; all of it in the arena. */
+struct prom_histograms {
+    ts_ms *t;
+    const struct histogram **h; /* NULL: a stale marker */
+    size_t n;
+};
+/* `encoding` is PROM_CHUNK_HISTOGRAM or PROM_CHUNK_FLOAT_HISTOGRAM. ERR_CORRUPT: it is none, or one
+ * of them is no histogram as histogram_check wants it. */
+bool prom_chunk_histograms(uint8_t encoding, bytes data, struct arena *a,
+                           struct prom_histograms *out, struct err *err);
 /* Appends the data of an XOR chunk; 1 <= n <= PROM_CHUNK_SAMPLES_MAX. */
 enum { PROM_CHUNK_SAMPLES_MAX = UINT16_MAX };
 void prom_chunk_put_floats(const ts_ms *t, const double *v, size_t n, struct strbuf *out);
@@ -43,7 +55,7 @@ struct prom_chunk {
 bool prom_chunk_read(bytes b, struct prom_chunk *out, struct err *err);
 /* Bytes of the chunk that begins at `b`, with its length and checksum; 0: `b` does not say (at
  * least PROM_CHUNK_HEAD_BYTES do). */
-enum { PROM_CHUNK_HEAD_BYTES = 6, PROM_CHUNK_BYTES_MAX = 64 << 20 };
+enum { PROM_CHUNK_HEAD_BYTES = 6, PROM_CHUNK_BYTES_MAX = 16 << 20 };
 uint64_t prom_chunk_size(bytes b);
 
 /* The first bytes of a chunk file. */

@@ -7,12 +7,13 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
 
-from harness import (NUNCHI, PATIENCE_S, Server, free_port, http, main, need, remote_write, test,
-                     wait_for)
+from harness import (NUNCHI, PATIENCE_S, WRITE_HEADERS, Server, field, free_port, http, main, need,
+                     remote_write, snappy, test, varint, wait_for)
 
 BASE_S = 1700000000
 
@@ -234,6 +235,72 @@ def snapshots_and_deletions_of_prometheus():
         assert "10 samples had been deleted" in out.stdout, out
         assert samples(db("dump", d("b")).stdout) == [
             s for s in want if not ('i="3"' in s and now + 10 <= float(s.split()[-1]) <= now + 19)]
+
+
+def zigzag(v):
+    return varint((v << 1) ^ (v >> 63) if v >= 0 else (-v << 1) - 1)
+
+
+def histogram(t_ms, buckets, floats=False, negative=(), zero=0, total=8.25, schema=1):
+    """Remote write's message of a native histogram; buckets: {index: count}."""
+    def side(spans_field, counts):
+        if not counts:
+            return b""
+        out, packed, at, before = b"", b"", None, 0
+        for index in sorted(counts):
+            gap = index if at is None else index - at - 1
+            out += field(spans_field, b"\x08" + zigzag(gap) + b"\x10\x01")
+            n = counts[index]
+            packed += struct.pack("<d", n) if floats else zigzag(n - before)
+            at, before = index, n
+        return out + field(spans_field + (2 if floats else 1), packed)
+
+    negative = dict(negative)
+    count = sum(buckets.values()) + sum(negative.values()) + zero
+    out = (b"\x11" + struct.pack("<d", count) if floats else b"\x08" + varint(count))
+    out += b"\x19" + struct.pack("<d", total) + b"\x20" + zigzag(schema)
+    out += b"\x29" + struct.pack("<d", 2.0 ** -128)
+    out += b"\x39" + struct.pack("<d", zero) if floats else b"\x30" + varint(zero)
+    out += side(8, negative) + side(11, buckets)
+    return field(4, out + b"\x78" + varint(t_ms))
+
+
+@test
+def native_histograms_of_prometheus_are_imported():
+    now = int(time.time()) // 60 * 60 - 6000
+    r = random.Random(5)
+    body = b""
+    for name, floats in (("ints", False), ("floats", True)):
+        counts = {3: 1, 4: 2}
+        points = b""
+        for k in range(150):
+            for index in list(counts):
+                counts[index] += r.randint(0, 9)
+            if k % 40 == 39:
+                counts.setdefault(r.randint(-20, 40), 2)
+            if k == 100:
+                counts = {index: 1 for index in counts}
+            scaled = {i: n + 0.5 for i, n in counts.items()} if floats else counts
+            points += histogram((now + k * 15) * 1000, scaled, floats, zero=k,
+                                negative={2: 0.25 * k} if floats else {2: k},
+                                total=k * 1.75)
+        body += field(1, field(1, field(1, b"__name__") + field(2, name.encode())) + points)
+    queries = [f"{f}({m})" for m in ("ints", "floats")
+               for f in ("histogram_count", "histogram_sum", "")]
+    with Directory() as d, Prometheus(d("p"), "--enable-feature=native-histograms") as p:
+        reply = http(p.url + "/api/v1/write", data=snappy(body), headers=WRITE_HEADERS)
+        assert reply.status == 204, reply.text
+        name = http(p.url + "/api/v1/admin/tsdb/snapshot", method="POST").json["data"]["name"]
+        path = d("p", "snapshots", name)
+        assert "300 samples" in db("import", "--from=prometheus", d("a"), path).stdout
+        assert "all whole" in db("verify", d("a")).stdout
+        assert "300 samples of native histograms" in db("dump", d("a")).stderr
+        with Server("--no-watch.host", directory=d("a")) as s:
+            for query in queries:
+                params = {"query": query, "start": now + 7, "end": now + 2700, "step": 15}
+                want = http(p.url + "/api/v1/query_range", data=params).json["data"]["result"]
+                got = s.post("/api/v1/query_range", data=params).json["data"]["result"]
+                assert len(want) == 1 and want == got, (query, str(want)[:300], str(got)[:300])
 
 
 @test
