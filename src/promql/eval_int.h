@@ -277,11 +277,13 @@ double go_min(double a, double b);
 
 struct notes *notes_new(const struct promql_expr *expr);
 void notes_free(struct notes *n);
-/* Adds "PromQL warning: msg (line:col)" once. */
+/* Adds "PromQL warning: msg (line:col)" once; of several places the last is told. */
 void note_warning(struct eval *ev, const struct node *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void note_info(struct eval *ev, const struct node *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* A start time before the sample that came before; how often is told. */
+void note_overlapping_start(struct eval *ev, const struct node *at, str metric);
 /* A quantile outside [0, 1] gets upstream's warning. */
 /* The step of a tier, and of which times it answers. */
 void note_tier(struct eval *ev, const struct node *at, int64_t step_ms, ts_ms start, ts_ms end);

@@ -129,14 +129,6 @@ void note_not_counter(struct eval *ev, const struct node *at, str metric)
                  STR_ARG(metric));
 }
 
-void note_overlapping_start(struct eval *ev, const struct node *at, str metric)
-{
-    note_warning(ev, at,
-                 "sample has start time that overlaps with previous sample timestamp for metric "
-                 "\"%.*s\"",
-                 STR_ARG(metric));
-}
-
 void note_not_gauge(struct eval *ev, const struct node *at, str metric)
 {
     note_warning(ev, at, "this native histogram metric is not a gauge: \"%.*s\"", STR_ARG(metric));

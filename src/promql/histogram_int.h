@@ -90,7 +90,6 @@ void note_ignored_in_aggregation(struct eval *ev, const struct node *at, const c
 void note_reconciled(struct eval *ev, const struct node *at, const char *what);
 void note_reset_collision(struct eval *ev, const struct node *at, const char *what);
 void note_not_counter(struct eval *ev, const struct node *at, str metric);
-void note_overlapping_start(struct eval *ev, const struct node *at, str metric);
 void note_not_gauge(struct eval *ev, const struct node *at, str metric);
 
 #endif

@@ -4,35 +4,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/map.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "promql/eval_int.h"
 
 enum { NOTES_MAX = 10 }; /* of each kind are reported, as upstream does; the rest is counted */
 
-struct note {
-    bool warning;
-    char *text;
-};
+enum { NOTES_KEPT = 4096 }; /* different ones; of more only the number is known */
 
-/* Histograms repaired at one place of the expression. */
+/* Histograms that were repaired. */
 struct repair {
-    const struct node *at;
-    char *metric;
     ts_ms first, last;
     double min, max, diff;
+};
+
+struct note {
+    bool warning;
+    bool counted; /* its text says how often it came */
+    str text;     /* without its place */
+    const struct node *at;
     size_t count;
+    struct repair *repair; /* NULL: none */
 };
 
 struct notes {
     const struct promql_expr *expr;
-    VEC(struct note) v;
-    VEC(struct repair) repairs;
+    struct arena arena;
+    struct map by_text;
+    size_t dropped[2]; /* infos, warnings */
 };
 
 struct notes *notes_new(const struct promql_expr *expr)
 {
     struct notes *n = mem_new(struct notes);
     n->expr = expr;
+    arena_init(&n->arena, 0);
     return n;
 }
 
@@ -40,40 +47,38 @@ void notes_free(struct notes *n)
 {
     if (!n)
         return;
-    VEC_EACH (it, &n->v)
-        free(it->text);
-    VEC_EACH (r, &n->repairs)
-        free(r->metric);
-    vec_fini(&n->v);
-    vec_fini(&n->repairs);
+    map_fini(&n->by_text);
+    arena_fini(&n->arena);
     free(n);
 }
 
-static void add_position(struct notes *n, const struct node *at, struct strbuf *b)
+/* The note with this text; NULL when there are too many. Upstream shows one of several places with
+ * the same text, the one it came to last. */
+static struct note *find_note(struct notes *n, bool warning, const struct node *at, str text)
 {
-    struct pos p = pos_of(n->expr->text, at->start);
-    strbuf_addf(b, " (%u:%u)", p.line, p.col);
-}
-
-static void add_note(struct notes *n, bool warning, struct strbuf *b)
-{
-    VEC_EACH (it, &n->v) {
-        if (it->warning == warning && str_eqz(strbuf_str(b), it->text)) {
-            strbuf_fini(b);
-            return;
-        }
+    struct note *it = map_get(&n->by_text, text);
+    if (!it && n->by_text.n == NOTES_KEPT) {
+        n->dropped[warning]++;
+        return NULL;
     }
-    vec_push(&n->v, (struct note){warning, strbuf_take(b)});
+    if (!it) {
+        it = arena_new(&n->arena, struct note);
+        it->warning = warning;
+        it->text = arena_dup(&n->arena, text);
+        map_put(&n->by_text, it->text, it);
+    }
+    it->at = at;
+    it->count++;
+    return it;
 }
 
 __attribute__((format(printf, 4, 0))) static void
 note(struct eval *ev, bool warning, const struct node *at, const char *fmt, va_list ap)
 {
-    struct strbuf b = {0};
+    STRBUF_CLEANUP struct strbuf b = {0};
     strbuf_addz(&b, warning ? "PromQL warning: " : "PromQL info: ");
     strbuf_addv(&b, fmt, ap);
-    add_position(ev->notes, at, &b);
-    add_note(ev->notes, warning, &b);
+    find_note(ev->notes, warning, at, strbuf_str(&b));
 }
 
 void note_warning(struct eval *ev, const struct node *at, const char *fmt, ...)
@@ -101,25 +106,42 @@ void note_quantile(struct eval *ev, const struct node *at, double q)
     note_warning(ev, at, "quantile value should be between 0 and 1, got %s", text);
 }
 
+void note_overlapping_start(struct eval *ev, const struct node *at, str metric)
+{
+    STRBUF_CLEANUP struct strbuf b = {0};
+    strbuf_addf(&b,
+                "PromQL warning: sample has start time that overlaps with previous sample "
+                "timestamp for metric \"%.*s\"",
+                STR_ARG(metric));
+    struct note *n = find_note(ev->notes, true, at, strbuf_str(&b));
+    if (n)
+        n->counted = true;
+}
+
 void note_monotonicity(struct eval *ev, const struct node *at, str metric, ts_ms t, double min,
                        double max, double diff)
 {
-    struct notes *n = ev->notes;
-    VEC_EACH (r, &n->repairs) {
-        if (r->at != at || !str_eqz(metric, r->metric))
-            continue;
-        r->first = t < r->first ? t : r->first;
-        r->last = t > r->last ? t : r->last;
-        r->min = fmin(r->min, min);
-        r->max = fmax(r->max, max);
-        r->diff = fmax(r->diff, diff);
-        r->count++;
+    STRBUF_CLEANUP struct strbuf b = {0};
+    strbuf_addz(&b,
+                "PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see "
+                "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+                "#histogram_quantile)");
+    if (metric.n)
+        strbuf_addf(&b, " for metric name \"%.*s\"", STR_ARG(metric));
+    struct note *n = find_note(ev->notes, false, at, strbuf_str(&b));
+    if (!n)
+        return;
+    struct repair *r = n->repair;
+    if (!r) {
+        n->repair = r = arena_new(&ev->notes->arena, struct repair);
+        *r = (struct repair){t, t, min, max, diff};
         return;
     }
-    char *name = mem_alloc(metric.n + 1);
-    memcpy(name, metric.p, metric.n);
-    name[metric.n] = 0;
-    vec_push(&n->repairs, (struct repair){at, name, t, t, min, max, diff, 1});
+    r->first = t < r->first ? t : r->first;
+    r->last = t > r->last ? t : r->last;
+    r->min = fmin(r->min, min);
+    r->max = fmax(r->max, max);
+    r->diff = fmax(r->diff, diff);
 }
 
 /* 2024-01-02T03:04:05Z, in UTC; days to civil date after Howard Hinnant's algorithm. */
@@ -140,7 +162,7 @@ static void add_time(struct strbuf *b, ts_ms t)
 
 void note_tier(struct eval *ev, const struct node *at, int64_t step_ms, ts_ms start, ts_ms end)
 {
-    struct strbuf b = {0};
+    STRBUF_CLEANUP struct strbuf b = {0};
     char step[64];
     duration_format(step_ms, step);
     strbuf_addf(&b, "PromQL info: samples from ");
@@ -148,71 +170,77 @@ void note_tier(struct eval *ev, const struct node *at, int64_t step_ms, ts_ms st
     strbuf_addz(&b, " to ");
     add_time(&b, end);
     strbuf_addf(&b, " are gone, the rows of %s that were kept of them answer", step);
-    add_position(ev->notes, at, &b);
-    add_note(ev->notes, false, &b);
+    find_note(ev->notes, false, at, strbuf_str(&b));
 }
 
 void note_thinned(struct eval *ev, const struct node *at, str function, ts_ms end)
 {
-    struct strbuf b = {0};
+    STRBUF_CLEANUP struct strbuf b = {0};
     strbuf_addf(&b, "PromQL warning: %.*s needs every sample; of those up to ", STR_ARG(function));
     add_time(&b, end);
     strbuf_addz(&b, " it has the first and last of each row that was kept");
-    add_position(ev->notes, at, &b);
-    add_note(ev->notes, true, &b);
+    find_note(ev->notes, true, at, strbuf_str(&b));
 }
 
-static void add_repair(struct notes *n, const struct repair *r)
+static void add_repair(const struct note *n, struct strbuf *b)
 {
     char min[F64_TEXT_MAX], max[F64_TEXT_MAX];
-    struct strbuf b = {0};
+    const struct repair *r = n->repair;
     f64_format_g(r->min, min);
     f64_format_g(r->max, max);
-    strbuf_addz(&b,
-                "PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see "
-                "https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                "#histogram_quantile)");
-    if (r->metric[0])
-        strbuf_addf(&b, " for metric name \"%s\"", r->metric);
-    strbuf_addf(&b, ", from buckets %s to %s, with a max diff of %.2g, over %zu samples from ", min,
-                max, r->diff, r->count);
-    add_time(&b, r->first);
-    strbuf_addz(&b, " to ");
-    add_time(&b, r->last);
-    add_position(n, r->at, &b);
-    add_note(n, false, &b);
+    strbuf_addf(b, ", from buckets %s to %s, with a max diff of %.2g, over %zu samples from ", min,
+                max, r->diff, n->count);
+    add_time(b, r->first);
+    strbuf_addz(b, " to ");
+    add_time(b, r->last);
+}
+
+/* text, what was counted, (line:col) */
+static str format_note(const struct notes *n, const struct note *it, struct arena *a)
+{
+    STRBUF_CLEANUP struct strbuf b = {0};
+    struct pos p = pos_of(n->expr->text, it->at->start);
+    strbuf_add(&b, it->text);
+    if (it->repair)
+        add_repair(it, &b);
+    if (it->counted && it->count > 1)
+        strbuf_addf(&b, " (%zu occurrences)", it->count);
+    strbuf_addf(&b, " (%u:%u)", p.line, p.col);
+    return arena_dup(a, strbuf_str(&b));
 }
 
 static int by_text(const void *a, const void *b)
 {
-    const struct note *x = a, *y = b;
-    return strcmp(x->text, y->text);
+    return str_cmp((*(const struct note *const *)a)->text, (*(const struct note *const *)b)->text);
 }
 
 static str *take_kind(struct notes *n, bool warning, struct arena *a, size_t *out_n)
 {
     size_t all = 0, k = 0;
-    VEC_EACH (it, &n->v)
-        all += it->warning == warning;
+    const struct note **of_kind = arena_array(&n->arena, const struct note *, n->by_text.n);
+    for (size_t i = 0; i < n->by_text.n; i++) {
+        const struct note *it = n->by_text.entries[i].value;
+        if (it->warning == warning)
+            of_kind[all++] = it;
+    }
+    if (all)
+        qsort(of_kind, all, sizeof(const struct note *), by_text);
     size_t shown = all < NOTES_MAX ? all : NOTES_MAX;
     str *out = arena_array(a, str, shown + 1);
-    VEC_EACH (it, &n->v) {
-        if (it->warning == warning && k < shown)
-            out[k++] = arena_dup(a, str_from_z(it->text));
+    while (k < shown) {
+        out[k] = format_note(n, of_kind[k], a);
+        k++;
     }
-    if (all > shown)
-        out[k++] = arena_printf(a, "%zu more %s annotations omitted", all - shown,
-                                warning ? "warning" : "info");
+    size_t more = all - shown + n->dropped[warning];
+    if (more)
+        out[k++] =
+            arena_printf(a, "%zu more %s annotations omitted", more, warning ? "warning" : "info");
     *out_n = k;
     return out;
 }
 
 void notes_take(struct notes *n, struct arena *a, struct promql_result *out)
 {
-    VEC_EACH (r, &n->repairs)
-        add_repair(n, r);
-    if (n->v.n)
-        qsort(n->v.at, n->v.n, sizeof *n->v.at, by_text);
     out->warnings = take_kind(n, true, a, &out->warnings_n);
     out->infos = take_kind(n, false, a, &out->infos_n);
 }
