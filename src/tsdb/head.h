@@ -48,20 +48,20 @@ struct late {
 enum { LATE_MAX = CHUNK_LARGE_SAMPLES, SERIES_LABELS_MAX = 1024 };
 
 /*
- * The first 64 bytes are all that a batch looks at.
+ * The first 64 bytes are all that appending looks at. Who writes a batch looks at the marks of its
+ * series instead, so that these bytes stay with the thread that appends.
  */
 struct series {
-    uint64_t hash;
-    _Atomic uint64_t wal_defined; /* where the WAL has its definition: write.c */
-    _Atomic uint32_t touched;     /* flights.h: by batches that began then or before */
-    uint32_t gen;                 /* from here on under the gate */
-    struct chunk *open;           /* samples in order are appended here; NULL: none */
-    struct chunk_end end;         /* of `open`; t and v stay: the newest sample ever */
-    uint32_t id;                  /* index in its shard; never changes, like the labels */
+    uint64_t hash;        /* never changes, like id and labels */
+    struct chunk *open;   /* samples in order are appended here; NULL: none. Under the gate */
+    struct chunk_end end; /* of `open`; t and v stay: the newest sample ever */
+    uint32_t gen;
+    uint32_t id; /* index in its shard */
     uint16_t labels_n;
-    bool has_last;                 /* `end` has a sample */
-    bool gone;                     /* removed from its shard; only a late capture still sees it */
-    struct chunk *sealed, *frozen; /* closed chunks, newest first */
+    bool has_last;        /* `end` has a sample */
+    bool gone;            /* removed from its shard; only a late capture still sees it */
+    struct chunk *sealed; /* closed chunks, newest first */
+    struct chunk *frozen;
     struct late *late;
     uint64_t rank;          /* under order.lock: rises with the labels; 0: none yet */
     bool forgotten;         /* under order.lock: it has no place there any more */
@@ -69,7 +69,13 @@ struct series {
     uint16_t idle;          /* flushes in a row that found nothing; the flush's own */
     uint32_t labels[];      /* name, value, name, value: symbols */
 };
-static_assert(offsetof(struct series, sealed) == 64, "what a batch looks at");
+static_assert(offsetof(struct series, frozen) == 64, "what appending looks at");
+
+/* What batches leave at a series. Changed under the shard's lock for reading. */
+struct mark {
+    _Atomic uint32_t touched; /* flights.h: by batches that began then or before */
+    _Atomic uint32_t defined; /* where the WAL has its definition: write.c */
+};
 
 struct postings {
     uint32_t name, value; /* symbols; its series count them */
@@ -88,6 +94,7 @@ struct label_values {
 struct shard {
     pthread_rwlock_t lock;      /* guards all of it */
     VEC(struct series *) by_id; /* NULL: removed */
+    VEC(struct mark) marks;     /* of those */
     size_t ranked;              /* under order.update: those below were given to the order */
     size_t live;
     uint32_t *slots; /* hash table: id + 1 */
@@ -126,10 +133,22 @@ static inline unsigned head_shard_of(const struct head *h, uint64_t hash)
     return (unsigned)(hash >> 40) & (h->shards_n - 1);
 }
 /* A number for the WAL, unique in this process. */
+static inline uint64_t head_number(const struct head *h, unsigned shard, uint32_t id)
+{
+    return (uint64_t)id * h->shards_n + shard + 1;
+}
 static inline uint64_t head_series_number(const struct head *h, const struct series *s)
 {
-    return (uint64_t)s->id * h->shards_n + head_shard_of(h, s->hash) + 1;
+    return head_number(h, head_shard_of(h, s->hash), s->id);
 }
+/* Under the lock of its shard. */
+static inline struct mark *head_mark(const struct head *h, uint64_t number)
+{
+    return &h->shards[(number - 1) % h->shards_n].marks.at[(number - 1) / h->shards_n];
+}
+/* All shards, for reading. */
+void head_lock_shards(struct head *h);
+void head_unlock_shards(struct head *h);
 
 /* Asks the memory for what shard_find of these hashes will look at. Under the shard's lock. */
 void shard_prefetch(const struct shard *sh, const uint64_t *hashes, size_t n);

@@ -88,24 +88,22 @@ static bool is_live(const struct head *h, const struct key_entry *e)
 }
 
 /* Takes those out whose series left, and gives how many are left. */
-static size_t count_live(const struct head *h, struct key_entry *at, size_t n)
+static size_t count_live(struct head *h, struct key_entry *at, size_t n)
 {
     size_t live = 0;
-    for (unsigned i = 0; i < h->shards_n; i++)
-        pthread_rwlock_rdlock(&h->shards[i].lock);
+    head_lock_shards(h);
     for (size_t i = 0; i < n; i++) {
         if (at[i].tag && !is_live(h, &at[i]))
             at[i].tag = 0;
         live += at[i].tag != 0;
     }
-    for (unsigned i = 0; i < h->shards_n; i++)
-        pthread_rwlock_unlock(&h->shards[i].lock);
+    head_unlock_shards(h);
     return live;
 }
 
 /* Makes the table anew of those that are alive, twice as large if they fill more than half of it;
  * of none when they are more than may stay. Under the table's lock, for writing. */
-static void rebuild(struct keys *k, struct key_table *t, const struct head *h)
+static void rebuild(struct keys *k, struct key_table *t, struct head *h)
 {
     struct key_table old = *t;
     size_t series = atomic_load_explicit(&h->series, memory_order_relaxed);
@@ -123,8 +121,7 @@ static void rebuild(struct keys *k, struct key_table *t, const struct head *h)
     atomic_fetch_add_explicit(&k->bytes, (t->cap - old.cap) * sizeof *t->at, memory_order_relaxed);
 }
 
-void keys_put(struct keys *k, struct series_key key, const struct head *h, uint32_t shard,
-              uint32_t id)
+void keys_put(struct keys *k, struct series_key key, struct head *h, uint32_t shard, uint32_t id)
 {
     struct key_table *t = &k->tables[table_of(key)];
     struct key_entry e = entry_of(key, shard, id);

@@ -55,8 +55,7 @@ const struct key_entry *keys_find(const struct keys *k, struct series_key key);
 void keys_prefetch(const struct keys *k, struct series_key key);
 /* An entry of that key is replaced: its series left. */
 struct head;
-void keys_put(struct keys *k, struct series_key key, const struct head *h, uint32_t shard,
-              uint32_t id);
+void keys_put(struct keys *k, struct series_key key, struct head *h, uint32_t shard, uint32_t id);
 static inline size_t keys_bytes(struct keys *k)
 {
     return atomic_load_explicit(&k->bytes, memory_order_relaxed);

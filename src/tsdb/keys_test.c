@@ -108,14 +108,14 @@ static void test_flights(void **state)
     s->idle = other->idle = 2;
     flights_next_round(&h.flights);
     flight_begin(&h.flights, &one);
-    s->touched = one.round;
+    h.shards[0].marks.at[0].touched = one.round;
     flights_next_round(&h.flights);
     flight_begin(&h.flights, &two);
     shard_remove_idle(&h, &h.shards[0], 2);
     assert_ptr_equal(h.shards[0].by_id.at[0], s);
     assert_null(h.shards[0].by_id.at[1]);
     flight_end(&h.flights, &one);
-    s->touched = two.round;
+    h.shards[0].marks.at[0].touched = two.round;
     flights_next_round(&h.flights);
     shard_remove_idle(&h, &h.shards[0], 2);
     assert_ptr_equal(h.shards[0].by_id.at[0], s);

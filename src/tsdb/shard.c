@@ -131,7 +131,7 @@ static size_t series_size(size_t labels_n)
 static size_t series_bytes(const struct series *s)
 {
     /* The struct, its slots and table entries, its postings. */
-    return series_size(s->labels_n) + s->labels_n * 5 + 24;
+    return series_size(s->labels_n) + s->labels_n * 5 + 24 + sizeof(struct mark);
 }
 
 struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uint64_t hash)
@@ -147,6 +147,7 @@ struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uin
         index_label(h, sh, s->labels[2 * i], s->labels[2 * i + 1], s->id);
     }
     vec_push(&sh->by_id, s);
+    vec_push(&sh->marks, (struct mark){0});
     sh->live++;
     if (sh->live * 4 >= sh->slots_n * 3)
         rebuild_slots(sh, sh->slots_n ? sh->slots_n * 2 : 64);
@@ -183,10 +184,11 @@ static void series_retire(struct head *h, struct series *s)
     reclaim_retire(&h->reclaim, s);
 }
 
-static bool is_removable(const struct series *s, uint32_t idle_min, uint32_t spared)
+static bool is_removable(const struct shard *sh, const struct series *s, uint32_t idle_min,
+                         uint32_t spared)
 {
     return s->idle >= idle_min && !s->open && !s->sealed && !s->frozen && !s->late &&
-           atomic_load(&s->touched) < spared;
+           atomic_load(&sh->marks.at[s->id].touched) < spared;
 }
 
 void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min)
@@ -195,7 +197,7 @@ void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min)
     uint32_t spared = flights_oldest(&h->flights);
     VEC(struct series *) removed = {0};
     VEC_EACH (s, &sh->by_id)
-        if (*s && is_removable(*s, idle_min, spared)) {
+        if (*s && is_removable(sh, *s, idle_min, spared)) {
             vec_push(&removed, *s);
             *s = NULL;
         }
@@ -463,8 +465,21 @@ static void shard_fini(struct shard *sh)
     }
     index_clear(sh);
     vec_fini(&sh->by_id);
+    vec_fini(&sh->marks);
     free(sh->slots);
     pthread_rwlock_destroy(&sh->lock);
+}
+
+void head_lock_shards(struct head *h)
+{
+    for (unsigned i = 0; i < h->shards_n; i++)
+        pthread_rwlock_rdlock(&h->shards[i].lock);
+}
+
+void head_unlock_shards(struct head *h)
+{
+    for (unsigned i = 0; i < h->shards_n; i++)
+        pthread_rwlock_unlock(&h->shards[i].lock);
 }
 
 void head_init(struct head *h, unsigned shards)

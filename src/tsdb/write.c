@@ -7,7 +7,7 @@
  * series without samples in the range are no part of any selection. They are pinned until the batch
  * came through, so a flush does not remove them.
  *
- * A definition is left out of the record only when `wal_defined` of the series says that
+ * A definition is left out of the record only when the mark of the series says that
  * appends that returned before have it twice in the same segment; wal.c says why that is enough.
  */
 #include <assert.h>
@@ -22,7 +22,9 @@ struct pending {
     struct batch *b;
     struct series **series; /* NULL: not stored */
     uint64_t *number;       /* for the WAL; 0: not stored */
-    uint8_t *define;        /* enum definition */
+    uint32_t *defined;      /* mark.defined as it was when the series was found */
+    uint8_t *define;        /* enum definition, for the segment at hand */
+    size_t define_n;        /* how many are to be defined */
     bool is_plain;          /* sample i is that of series i, and all are stored: nearly always, and
                                then the committer need not look at the batch's series */
     size_t n;
@@ -43,6 +45,7 @@ static void pending_unref(struct pending *p)
     flight_end(&p->db->head.flights, &p->flight);
     free(p->series);
     free(p->number);
+    free(p->defined);
     free(p->define);
     free(p);
 }
@@ -143,55 +146,52 @@ static bool may_add(struct pending *p, struct batch_series *s)
 }
 
 /* Under the shard's lock: the series stays until the batch came through. */
-static void take(struct pending *p, size_t i, struct series *s)
+static void take(struct pending *p, size_t i, struct series *s, uint64_t number)
 {
-    uint32_t mark = atomic_load_explicit(&s->touched, memory_order_relaxed);
-    while (mark < p->flight.round &&
-           !atomic_compare_exchange_weak(&s->touched, &mark, p->flight.round))
+    struct mark *mark = head_mark(&p->db->head, number);
+    uint32_t touched = atomic_load_explicit(&mark->touched, memory_order_relaxed);
+    while (touched < p->flight.round &&
+           !atomic_compare_exchange_weak(&mark->touched, &touched, p->flight.round))
         ;
     p->series[i] = s;
-    p->number[i] = head_series_number(&p->db->head, s);
+    p->number[i] = number;
+    p->defined[i] = atomic_load_explicit(&mark->defined, memory_order_acquire);
 }
 
 enum { PREFETCH = 32 };
 
-/* The series of entry i by its key; NULL when it is not known. Under keys and all shards. */
-static struct series **place_by_key(struct head *h, struct series_key key)
-{
-    const struct key_entry *e = series_key_is_none(key) ? NULL : keys_find(&h->keys, key);
-    return e ? &h->shards[e->shard].by_id.at[e->id] : NULL;
-}
-
-/* Three dependent places for each, so three rounds: the misses of a round overlap. */
+/* Three dependent places for each, so three rounds: the misses of a round overlap. Under keys and
+ * all shards. */
 static void find_some_by_key(struct pending *p, size_t from, size_t n)
 {
-    struct series **at[PREFETCH];
+    struct head *h = &p->db->head;
+    const struct key_entry *at[PREFETCH];
     const struct batch_series *bs = p->b->series + from;
     for (size_t i = 0; i < n; i++)
-        keys_prefetch(&p->db->head.keys, bs[i].key);
+        keys_prefetch(&h->keys, bs[i].key);
     for (size_t i = 0; i < n; i++) {
-        at[i] = bs[i].n ? place_by_key(&p->db->head, bs[i].key) : NULL;
-        if (at[i])
-            __builtin_prefetch(at[i]);
+        bool has_key = bs[i].n && !series_key_is_none(bs[i].key);
+        at[i] = has_key ? keys_find(&h->keys, bs[i].key) : NULL;
+        if (!at[i])
+            continue;
+        __builtin_prefetch(&h->shards[at[i]->shard].by_id.at[at[i]->id]);
+        __builtin_prefetch(&h->shards[at[i]->shard].marks.at[at[i]->id]);
     }
-    for (size_t i = 0; i < n; i++)
-        if (at[i])
-            __builtin_prefetch(*at[i]);
-    for (size_t i = 0; i < n; i++)
-        if (at[i] && *at[i])
-            take(p, from + i, *at[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct series *s = at[i] ? h->shards[at[i]->shard].by_id.at[at[i]->id] : NULL;
+        if (s)
+            take(p, from + i, s, head_number(h, at[i]->shard, at[i]->id));
+    }
 }
 
 static void find_by_key(struct pending *p)
 {
     struct head *h = &p->db->head;
     keys_lock(&h->keys);
-    for (unsigned i = 0; i < h->shards_n; i++)
-        pthread_rwlock_rdlock(&h->shards[i].lock);
+    head_lock_shards(h);
     for (size_t i = 0; i < p->n; i += PREFETCH)
         find_some_by_key(p, i, p->n - i < PREFETCH ? p->n - i : PREFETCH);
-    for (unsigned i = 0; i < h->shards_n; i++)
-        pthread_rwlock_unlock(&h->shards[i].lock);
+    head_unlock_shards(h);
     keys_unlock(&h->keys);
 }
 
@@ -240,7 +240,7 @@ static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *o
             prefetch(p, sh, order + k, n - k);
         struct series *s = shard_find(h, sh, bs->labels, bs->hash);
         if (s)
-            take(p, order[k], s);
+            take(p, order[k], s, head_series_number(h, s));
         else
             missing++;
     }
@@ -256,7 +256,7 @@ static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *o
         if (!s && may_add(p, bs))
             s = shard_add(h, sh, bs->labels, bs->hash);
         if (s)
-            take(p, order[k], s);
+            take(p, order[k], s, head_series_number(h, s));
     }
     pthread_rwlock_unlock(&sh->lock);
 }
@@ -420,25 +420,23 @@ static void committed(void *arg, bool ok, uint64_t lsn, const struct err *err)
 
 /*
  * A series is defined twice in each segment, in different records, so that one damaged record takes
- * nothing along. `wal_defined` is twice the segment's number, plus one after the second time.
+ * nothing along. The mark is twice the segment's number, plus one after the second time; 32 bits of
+ * it, as a series is not left alone for 2^31 segments.
  */
 enum definition { DEFINED, DEFINE_FIRST, DEFINE_SECOND };
 
-/* Fills `define`; gives how many are to be defined. */
-static size_t choose_definitions(struct pending *p, uint64_t segment)
+static void choose_definitions(struct pending *p, uint64_t segment)
 {
-    size_t n = 0;
+    p->define_n = 0;
     for (size_t i = 0; i < p->n; i++) {
         p->define[i] = DEFINED;
         if (!p->series[i])
             continue;
-        uint64_t at = atomic_load_explicit(&p->series[i]->wal_defined, memory_order_acquire);
-        if (at == 2 * segment + 1)
+        if (p->defined[i] == (uint32_t)(2 * segment + 1))
             continue;
-        p->define[i] = at == 2 * segment ? DEFINE_SECOND : DEFINE_FIRST;
-        n++;
+        p->define[i] = p->defined[i] == (uint32_t)(2 * segment) ? DEFINE_SECOND : DEFINE_FIRST;
+        p->define_n++;
     }
-    return n;
 }
 
 /* Labels of series that were found by their keys are not in the batch, but in the head. */
@@ -453,9 +451,9 @@ static struct enc encode(struct pending *p, uint64_t segment)
         exemplar_rows_encode(&exemplars, p->exemplar_series, p->exemplars_n, p->exemplars,
                              p->exemplars_n);
     in.exemplars = bytes_of(exemplars.p, exemplars.n);
-    size_t room = choose_definitions(p, segment);
-    struct record_definition *at = arena_alloc(&a, room * sizeof *at);
-    for (size_t i = 0; room && i < p->n; i++)
+    choose_definitions(p, segment);
+    struct record_definition *at = arena_alloc(&a, p->define_n * sizeof *at);
+    for (size_t i = 0; p->define_n && i < p->n; i++)
         if (p->define[i])
             at[in.definitions_n++] = (struct record_definition){
                 p->number[i], series_labels(&p->db->head, p->series[i], &a)};
@@ -468,11 +466,14 @@ static struct enc encode(struct pending *p, uint64_t segment)
 /* After the append returned, as wal.c asks for. Writers that race define once more than needed. */
 static void note_defined(struct pending *p, uint64_t segment)
 {
+    struct head *h = &p->db->head;
+    head_lock_shards(h);
     for (size_t i = 0; i < p->n; i++)
         if (p->define[i])
-            atomic_store_explicit(&p->series[i]->wal_defined,
-                                  2 * segment + (p->define[i] == DEFINE_SECOND),
+            atomic_store_explicit(&head_mark(h, p->number[i])->defined,
+                                  (uint32_t)(2 * segment + (p->define[i] == DEFINE_SECOND)),
                                   memory_order_release);
+    head_unlock_shards(h);
 }
 
 /* Queues the record, encoded anew for as long as the segment changes under it. */
@@ -491,7 +492,8 @@ static bool append(struct pending *p, struct err *err)
             return false;
         err_clear(err);
     }
-    note_defined(p, a.segment);
+    if (p->define_n)
+        note_defined(p, a.segment);
     return true;
 }
 
@@ -561,6 +563,7 @@ void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
     p->refs = 2;
     p->series = mem_zalloc((p->n + 1) * sizeof(struct series *));
     p->number = mem_zalloc((p->n + 1) * sizeof *p->number);
+    p->defined = mem_array(p->n + 1, sizeof *p->defined);
     p->define = mem_zalloc(p->n + 1);
     flight_begin(&p->db->head.flights, &p->flight);
     drop_unsound(p);
