@@ -107,6 +107,36 @@ static int64_t exemplars_max(const struct server_config *c)
     return c->metrics->exemplars_max > 0 ? c->metrics->exemplars_max : -1;
 }
 
+/* Opens with the rules of storage.retention_by, whose selectors live until then. */
+static bool open_tsdb(struct server *s, struct tsdb_options *o, struct tsdb_recovery *recovery,
+                      struct err *err)
+{
+    const struct server_settings *set = &s->settings;
+    size_t n = set->retention_by_n, parsed = 0;
+    struct promql_expr **selectors MEM_CLEANUP = mem_array(n + 1, sizeof *selectors);
+    struct tsdb_retention_rule *rules MEM_CLEANUP = mem_array(n + 1, sizeof *rules);
+    bool ok = true;
+    for (; parsed < n && ok; parsed += ok) {
+        str match = set->retention_by[parsed].match;
+        struct tsdb_retention_rule *r = &rules[parsed];
+        selectors[parsed] = promql_parse_selector(match, err);
+        ok = selectors[parsed] != NULL;
+        if (ok)
+            r->m = promql_expr_matchers(selectors[parsed], &r->m_n);
+        else
+            err_wrap(err, "storage.retention_by: match: %.*s", STR_ARG(match));
+        r->keep_ms = set->retention_by[parsed].keep_ms;
+    }
+    o->retention_by = rules;
+    o->retention_by_n = n;
+    s->tsdb = ok ? tsdb_open(o, recovery, err) : NULL;
+    if (ok && !s->tsdb)
+        err_wrap(err, "storage directory %s", set->storage_path);
+    while (parsed > 0)
+        promql_expr_free(selectors[--parsed]);
+    return s->tsdb != NULL;
+}
+
 static bool start_storage(struct server *s, const struct server_config *c, struct err *err)
 {
     const struct server_settings *set = &s->settings;
@@ -119,12 +149,12 @@ static bool start_storage(struct server *s, const struct server_config *c, struc
         .env = &s->env,
         .durability = set->durable ? TSDB_DURABLE : TSDB_FAST,
         .retention_ms = set->retention_ms,
+        .retention_bytes_max = set->retention_bytes,
         .memory_bytes_max = set->memory_bytes,
         .exemplars_max = exemplars_max(c),
     };
-    s->tsdb = tsdb_open(&o, &recovery, err);
-    if (!s->tsdb)
-        return err_wrap(err, "storage directory %s", set->storage_path);
+    if (!open_tsdb(s, &o, &recovery, err))
+        return false;
     say_recovery(&recovery);
     unsigned queries = (unsigned)set->query_concurrency;
     struct pool_options pool = {

@@ -11,6 +11,7 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_STORAGE_PATH] = {"storage.path", OPTION_TEXT, "DIR", "data", "Where everything is stored."},
 [FLAG_STORAGE_TSDB_PATH] = {"storage.tsdb.path", OPTION_TEXT, "DIR", NULL, "The same, under Prometheus' name."},
 [FLAG_RETENTION_TIME] = {"storage.tsdb.retention.time", OPTION_TEXT, "DURATION", "15d", "How long samples are kept; 0 is for ever."},
+[FLAG_RETENTION_SIZE] = {"storage.tsdb.retention.size", OPTION_TEXT, "SIZE", "0", "Bytes above which the oldest samples are dropped, like 512MB or 20GB; 0 is no limit."},
 [FLAG_DURABILITY] = {"storage.durability", OPTION_TEXT, "durable|fast", "durable", "When a write is acknowledged: once it is on stable storage, or at once with a sync each second."},
 [FLAG_MEMORY] = {"storage.memory", OPTION_TEXT, "SIZE", NULL, "Memory for recent samples; near it new series are refused. Default: a quarter of the machine's."},
 [FLAG_LISTEN] = {"web.listen-address", OPTION_LIST, "HOST:PORT", "127.0.0.1:9090", "Where to listen."},
@@ -87,6 +88,30 @@ static bool read_memory(const struct option_value *values, uint64_t from_file, u
     return true;
 }
 
+static bool read_retention_size(const struct option_value *values, uint64_t from_file,
+                                uint64_t *out, struct err *err)
+{
+    const struct option_value *v = &values[FLAG_RETENTION_SIZE];
+    *out = from_file;
+    if (!v->given || str_eqz(v->text, "0")) {
+        *out = v->given ? 0 : from_file;
+        return true;
+    }
+    return size_parse(v->text, out, err) || flag_error(err, FLAG_RETENTION_SIZE);
+}
+
+/* The file goes away; the settings stay. */
+static void read_retention_by(const struct nunchi_config *file, struct server_settings *out)
+{
+    out->retention_by_n = file->storage.retention_by.n;
+    out->retention_by = arena_array(&out->arena, struct conf_retention, out->retention_by_n + 1);
+    for (size_t i = 0; i < out->retention_by_n; i++) {
+        const struct conf_retention *r = &file->storage.retention_by.at[i];
+        out->retention_by[i] =
+            (struct conf_retention){arena_dup(&out->arena, r->match), r->keep_ms};
+    }
+}
+
 static const char *text_or_null(const struct option_value *v)
 {
     return v->given && v->text.n ? v->text.p : NULL;
@@ -147,12 +172,14 @@ static bool read_storage(const struct option_value *values, const struct nunchi_
     int kind;
     if (!read_duration(values, FLAG_RETENTION_TIME, file->storage.retention_ms, &out->retention_ms,
                        err) ||
+        !read_retention_size(values, file->storage.retention_bytes, &out->retention_bytes, err) ||
         !read_memory(values, file->storage.memory_bytes, &out->memory_bytes, err) ||
         !read_choice(values, FLAG_DURABILITY, kinds, 2, &kind, err))
         return false;
     if (!values[FLAG_DURABILITY].given)
         kind = file->storage.durability == CONF_FAST;
     out->durable = kind == 0;
+    read_retention_by(file, out);
     return true;
 }
 

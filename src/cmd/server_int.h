@@ -14,6 +14,7 @@ enum server_flag {
     FLAG_STORAGE_PATH,
     FLAG_STORAGE_TSDB_PATH,
     FLAG_RETENTION_TIME,
+    FLAG_RETENTION_SIZE,
     FLAG_DURABILITY,
     FLAG_MEMORY,
     FLAG_LISTEN,
@@ -47,6 +48,9 @@ struct server_settings {
     const char *storage_path;
     int64_t retention_ms;
     bool durable, lifecycle, admin_api, watch_host, insecure, strict, log_json;
+    uint64_t retention_bytes;            /* 0: no limit */
+    struct conf_retention *retention_by; /* of nunchi.yml */
+    size_t retention_by_n;
     int log_level;
     uint64_t memory_bytes;
     const char **listen;

@@ -230,6 +230,12 @@ struct conf_tier {
     int64_t step_ms, keep_ms;
 };
 
+/* How long samples of some series are kept. */
+struct conf_retention {
+    str match; /* a selector, checked by whoever knows the language */
+    int64_t keep_ms;
+};
+
 enum conf_durability { CONF_DURABLE, CONF_FAST };
 
 struct nunchi_config {
@@ -239,7 +245,9 @@ struct nunchi_config {
     str listen; /* "127.0.0.1:9090" */
     struct {
         str path;
-        int64_t retention_ms;              /* of samples; 0: for ever */
+        int64_t retention_ms;     /* of samples; 0: for ever */
+        uint64_t retention_bytes; /* 0: no limit */
+        CONF_LIST(struct conf_retention) retention_by;
         str tiers_text;                    /* as written */
         CONF_LIST(struct conf_tier) tiers; /* finest first; each is kept longer than those before */
         int durability;                    /* enum conf_durability */

@@ -267,6 +267,19 @@ static void test_nunchi(void **state)
     assert_int_equal(n->storage.memory_bytes, 1 << 30);
     assert_int_equal(n->metrics->global.scrape_interval_ms, 3000);
     conf_nunchi_free(n);
+    n = conf_load_nunchi(
+        &(struct conf_input){.text = STR("storage:\n  retention_size: 20GB\n  retention_by:\n"
+                                         "  - {match: '{job=\"a\"}', keep: 30d}\n"
+                                         "  - {match: up, keep: 0}\n")},
+        d);
+    assert_non_null(n);
+    assert_int_equal(n->storage.retention_bytes, 20ULL << 30);
+    assert_int_equal(n->storage.retention_by.n, 2);
+    assert_true(str_eqz(n->storage.retention_by.at[0].match, "{job=\"a\"}"));
+    assert_int_equal(n->storage.retention_by.at[0].keep_ms, 30LL * 86400000);
+    conf_nunchi_free(n);
+    assert_null(conf_load_nunchi(
+        &(struct conf_input){.text = STR("storage: {retention_by: [{match: up}]}\n")}, d));
     assert_null(conf_load_nunchi(&(struct conf_input){.text = STR("listen: localhost\n")}, d));
     assert_null(conf_load_nunchi(&(struct conf_input){.text = STR("metrics: [a]\n")}, d));
     assert_null(conf_load_nunchi(&(struct conf_input){.text = STR("metrics: {globl: 1}\n")}, d));

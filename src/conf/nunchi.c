@@ -6,11 +6,30 @@ typedef struct nunchi_config nunchi;
 
 static const char *const durabilities[] = {"durable", "fast", NULL};
 
+static const struct conf_row retention_rows[] = {
+    {"match", CONF_STR, offsetof(struct conf_retention, match), .required = true,
+     .help = "A selector, like `{job=\"batch\"}`."},
+    {"keep", CONF_DURATION, offsetof(struct conf_retention, keep_ms), .required = true,
+     .help = "Age at which samples of these series are dropped; 0 is never."},
+    {0},
+};
+static const struct conf_schema retention_schema = {
+    .name = "retention_by",
+    .size = sizeof(struct conf_retention),
+    .rows = retention_rows,
+    .pos_at = CONF_NOWHERE,
+    .help = "Series that are kept for another time.",
+};
+
 #define AT(member) offsetof(nunchi, storage.member)
 static const struct conf_row storage_rows[] = {
     {"path", CONF_FILE, AT(path), .help = "Folder of the data; `data` unless written."},
     {"retention", CONF_DURATION, AT(retention_ms), "15d",
      .help = "Age at which samples are dropped."},
+    {"retention_size", CONF_SIZE, AT(retention_bytes),
+     .help = "Bytes above which the oldest samples are dropped."},
+    {"retention_by", CONF_LIST_STRUCT, AT(retention_by), .sub = &retention_schema,
+     .help = "Series that are kept longer or shorter; the first that matches counts."},
     {"tiers", CONF_STR, AT(tiers_text), .status = CONF_LATER,
      .help = "What is kept of samples that are dropped, like `raw 15d, 5m 90d, 1h 2y`: for each 5 "
              "minutes one row of count, sum, smallest, largest, first and last value and increase, "

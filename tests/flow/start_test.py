@@ -75,6 +75,7 @@ def wrong_flags_are_refused_with_a_hint():
     for args, words in (
             (["server", "--config.fil=x"], ["--config.fil", "did you mean \"--config.file\"?"]),
             (["server", "--query.timeout=5"], ["--query.timeout", "duration"]),
+            (["server", "--storage.tsdb.retention.size=20zb"], ["--storage.tsdb.retention.size"]),
             (["server", "--storage.durability=no"], ["--storage.durability", "durable|fast"]),
             (["server", "--query.max-samples=0"], ["--query.max-samples"]),
             (["server", "extra"], ["extra"]),
@@ -104,6 +105,22 @@ def a_directory_that_cannot_be_written_is_named():
     done = nunchi("server", f"--storage.path={path}",
                   f"--web.listen-address=127.0.0.1:{free_port()}")
     assert done.returncode == 1 and path in done.stderr, done
+
+
+@test
+def a_wrong_selector_of_retention_is_refused():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "nunchi.yml")
+        for match, code in (("'{job=\"a\"'", 1), ("'{job=~\".+\"}'", None)):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"storage:\n  retention_by: [{{match: {match}, keep: 30d}}]\n")
+            if code:
+                done = nunchi("server", f"--storage.path={directory}", f"--config={path}",
+                              f"--web.listen-address=127.0.0.1:{free_port()}")
+                assert done.returncode == code and "storage.retention_by" in done.stderr, done
+            else:
+                with Server("--no-watch.host", f"--config={path}"):
+                    pass
 
 
 @test
