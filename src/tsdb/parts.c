@@ -98,6 +98,14 @@ void parts_publish(struct tsdb *db)
     part_set_unref(old);
 }
 
+void tpart_bad(struct tpart *p, const struct err *why)
+{
+    pthread_mutex_lock(&p->db->parts_lock);
+    p->bad = true;
+    p->why = *why;
+    pthread_mutex_unlock(&p->db->parts_lock);
+}
+
 void tpart_damaged(struct tpart *p)
 {
     pthread_mutex_lock(&p->db->parts_lock);
@@ -188,12 +196,8 @@ struct index_ref *tpart_index(struct tpart *p, struct err *err)
     struct index *x = index_load(p->part, err);
     if (x)
         return put_loaded(p, x);
-    if (err->kind == ERR_CORRUPT) { /* the next tick puts it away */
-        pthread_mutex_lock(&p->db->parts_lock);
-        p->bad = true;
-        p->why = *err;
-        pthread_mutex_unlock(&p->db->parts_lock);
-    }
+    if (err->kind == ERR_CORRUPT)
+        tpart_bad(p, err);
     return NULL;
 }
 

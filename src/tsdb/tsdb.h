@@ -40,6 +40,7 @@ struct tsdb_options {
     size_t retention_by_n;
     uint64_t retention_bytes_max; /* parts and WAL; above, the oldest part goes. 0: no limit */
     uint64_t merge_bytes_per_s;   /* what merges may read a second. 0: 64 MiB */
+    int64_t scrub_period_ms;      /* all of the parts is read once in it. 0: 7 d; below 0: never */
     uint64_t memory_bytes_max;    /* of the head; near it new series are refused. 0: 1 GiB */
     uint64_t cache_bytes_max;     /* pages of parts. 0: 16 MiB */
     uint64_t wal_bytes_max;       /* flush when it is larger. 0: 64 MiB */
@@ -86,7 +87,7 @@ struct sink *tsdb_sink(struct tsdb *db);
 struct source *tsdb_source(struct tsdb *db);
 
 /*
- * Background work that is due: sync (TSDB_FAST), flush, merge, retention. Call it about each second
+ * Background work that is due: sync (TSDB_FAST), flush, merge, retention, scrub. Call it about each second
  * from one background task (a second call at the same time returns at once). Does at most one piece
  * of work and returns true when there is more to do now. False with err->kind set: it failed and
  * will be tried again.

@@ -58,6 +58,15 @@ struct metadata_entry {
     char *text; /* what m refers to */
 };
 
+/* Where scrubbing is. */
+struct scrub {
+    bool started;
+    uint64_t part; /* its number; the next one when there is none with it */
+    size_t section;
+    uint64_t off; /* in the section */
+    uint32_t crc; /* of what was read of it */
+};
+
 struct tsdb {
     struct sink sink; /* first: tsdb_sink */
     struct source source;
@@ -82,6 +91,8 @@ struct tsdb {
     uint64_t wal_failures_seen;
     struct merge *merge;   /* the job under way; NULL: none */
     int64_t merge_paid_ns; /* until when its budget is used up */
+    struct scrub scrub;
+    int64_t scrub_paid_ns; /* as merge_paid_ns */
 
     pthread_mutex_t parts_lock;
     uint64_t index_bytes, use_clock;
@@ -166,6 +177,8 @@ struct part_set *part_set_swap(struct tsdb *db, struct part_set *ps);
 void parts_publish(struct tsdb *db);
 /* A page of it cannot be read: it is not merged any more. */
 void tpart_damaged(struct tpart *p);
+/* Its index cannot be read: the next tick puts it away. */
+void tpart_bad(struct tpart *p, const struct err *why);
 /* What of the part is hidden, with a count; NULL: nothing. */
 struct veil *tpart_veil(struct tpart *p, const struct index *x, const struct tombstones *t);
 /* The part's index, loaded when it is not; index_ref_put gives it back. */
@@ -188,6 +201,8 @@ void db_write_metadata(struct tsdb *db, struct index_writer *x);
 bool db_flush_all(struct tsdb *db, struct err *err);
 /* A slice of a merge if one is due: *did. Under `work`. */
 bool db_merge(struct tsdb *db, bool *did, struct err *err);
+/* Reads a piece of the parts if one is due. Under `work`. */
+bool db_scrub(struct tsdb *db, bool *did, struct err *err);
 /* Gives up the merge under way. */
 void db_merge_abort(struct tsdb *db);
 /* Writes a part anew without what is hidden. Under `work`. */
