@@ -27,7 +27,7 @@ static inline void enc_fini(struct enc *e)
 
 static inline uint8_t *enc_room(struct enc *e, size_t n)
 {
-    if (e->cap - e->n < n) {
+    if (e->cap - e->n < n || !e->p) {
         e->cap = e->cap * 2 > e->n + n ? e->cap * 2 : e->n + n + 64;
         e->p = mem_realloc(e->p, e->cap);
     }

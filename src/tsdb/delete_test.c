@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Deleting, cleaning, snapshots, what is kept: against the naive model and one by one. */
+#include "sys/self.h"
 #include "tsdb/test_model.h"
 #include "tsdb/tombstones.h"
 
@@ -361,6 +362,90 @@ static void test_keep_by_size(void **state)
     store_fini(&s);
 }
 
+/* ---- scrubbing ---- */
+
+/* All of it is read, and no more than once in a period. */
+static void test_scrub_reads_all(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    store_init(&s, 10);
+    s.o.scrub_period_ms = 1000000;
+    store_open(&s);
+    for (int k = 0; k < 3; k++) {
+        put(&s, 100, t0 + k * 1000, k);
+        flush(&s);
+    }
+    int64_t before = self_get(SELF_TSDB_SCRUBBED_BYTES);
+    struct tsdb_part *parts;
+    uint64_t stored = 0;
+    for (size_t i = tsdb_parts(s.db, &s.arena, &parts); i-- > 0;)
+        stored += parts[i].bytes;
+    for (int i = 0; i < 1000; i++) {
+        sim_advance_ms(s.sim, 1000);
+        tsdb_tick(s.db, &err);
+        assert_int_equal(err.kind, ERR_NONE);
+    }
+    uint64_t read = (uint64_t)(self_get(SELF_TSDB_SCRUBBED_BYTES) - before);
+    assert_true(read > stored * 8 / 10 && read < stored * 13 / 10);
+    store_fini(&s);
+}
+
+/* Each byte of a part is flipped in turn; scrubbing tells, or what is not a section was told when
+ * the part was opened. */
+static void test_scrub_finds_damage(void **state)
+{
+    struct store s;
+    struct arena a ARENA_CLEANUP;
+    str *paths;
+    size_t n;
+    arena_init(&a, 0);
+    store_init(&s, 11);
+    store_open(&s);
+    put(&s, 20, t0, 1);
+    put(&s, 20, t0 + 1000, 2);
+    flush(&s);
+    store_close(&s);
+    sim_files(s.sim, &a, &paths, &n);
+    str path = {0};
+    for (size_t i = 0; i < n; i++)
+        if (str_ends(paths[i], STR(".part")))
+            path = paths[i];
+    bytes content;
+    assert_true(sim_get(s.sim, path, &a, &content));
+    size_t damaged = 0, put_away = 0;
+    for (uint64_t off = 16; off < content.n; off++) {
+        struct store c = s;
+        struct err err = {0};
+        c.sim = sim_clone(s.sim);
+        c.env = sim_env(c.sim);
+        c.o.env = &c.env;
+        c.o.scrub_period_ms = 1;
+        assert_true(sim_flip(c.sim, path, off, (unsigned)(off % 8)));
+        store_open(&c);
+        struct tsdb_part *parts;
+        bool told = c.report.parts_quarantined > 0;
+        for (int i = 0; i < 40 && !told; i++) {
+            sim_advance_ms(c.sim, 1000);
+            tsdb_tick(c.db, &err);
+            told = err.kind == ERR_CORRUPT || tsdb_parts(c.db, &a, &parts) == 0;
+        }
+        if (!told)
+            fail_msg("byte %d of a part was damaged and nobody said so", (int)off);
+        tsdb_tick(c.db, &err);
+        if (tsdb_parts(c.db, &a, &parts) == 0)
+            put_away++;
+        else
+            damaged += parts[0].damaged;
+        tsdb_close(c.db);
+        sim_free(c.sim);
+    }
+    assert_int_equal(damaged + put_away, content.n - 16);
+    assert_true(damaged > 20 && put_away > 100);
+    sim_free(s.sim);
+    arena_fini(&s.arena);
+}
+
 /* ---- against the model ---- */
 
 static void model_delete(struct model *m, const char *instance, ts_ms from, ts_ms to)
@@ -449,6 +534,8 @@ int main(void)
         cmocka_unit_test(test_snapshot_and_a_failing_disk),
         cmocka_unit_test(test_keep_by_matcher),
         cmocka_unit_test(test_keep_by_size),
+        cmocka_unit_test(test_scrub_reads_all),
+        cmocka_unit_test(test_scrub_finds_damage),
         cmocka_unit_test(test_against_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ static bool add_frame(struct dec *d, struct enc *out)
     struct err err;
     uint64_t n = dec_uvar(d), stored = dec_uvar(d);
     const uint8_t *p = dec_take(d, stored);
-    if (!p || n > FRAME_BYTES || stored > n || n + out->n > SECTION_BYTES_MAX)
+    if (!p || n == 0 || n > FRAME_BYTES || stored > n || n + out->n > SECTION_BYTES_MAX)
         return false;
     uint8_t *to = enc_room(out, n);
     if (stored == n)

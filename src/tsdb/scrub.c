@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Scrubbing: all bytes of all parts are read and their checksums tested once in a period, a piece at
- * a time, so that damage is found while there is a snapshot or another copy to repair it from. A
+ * Scrubbing: all bytes of all parts are read and their checksums tested once in a period, a piece
+ * at a time, so that damage is found while there is a snapshot or another copy to repair it from. A
  * part whose index is damaged goes to quarantine at the next tick; of others the damaged pages are
  * named, and reads of their series fail as long as they are there.
  *
@@ -124,7 +124,8 @@ static bool found_damage(struct tpart *p, const struct part_section *s, struct e
     if (is_index(s->name)) {
         self_add(SELF_TSDB_SCRUB_DAMAGED, 1);
         err_set(err, ERR_CORRUPT,
-                "scrubbing: section \"%s\" of part %016" PRIx64 " has a wrong checksum", s->name, id);
+                "scrubbing: section \"%s\" of part %016" PRIx64 " has a wrong checksum", s->name,
+                id);
         tpart_bad(p, err);
         return false;
     }

@@ -327,7 +327,7 @@ static bool work(struct tsdb *db, bool *did, struct err *err)
         return err->kind == ERR_NONE;
     rank_series(db);
     db_link_part(db, did);
-    return true;
+    return *did || db_scrub(db, did, err);
 }
 
 bool tsdb_tick(struct tsdb *db, struct err *err)

@@ -87,10 +87,10 @@ struct sink *tsdb_sink(struct tsdb *db);
 struct source *tsdb_source(struct tsdb *db);
 
 /*
- * Background work that is due: sync (TSDB_FAST), flush, merge, retention, scrub. Call it about each second
- * from one background task (a second call at the same time returns at once). Does at most one piece
- * of work and returns true when there is more to do now. False with err->kind set: it failed and
- * will be tried again.
+ * Background work that is due: sync (TSDB_FAST), flush, merge, retention, scrub. Call it about each
+ * second from one background task (a second call at the same time returns at once). Does at most
+ * one piece of work and returns true when there is more to do now. False with err->kind set: it
+ * failed and will be tried again.
  */
 bool tsdb_tick(struct tsdb *db, struct err *err);
 /* Flushes the whole head into a part, now. */
