@@ -16,7 +16,7 @@ static bool settle(struct env *env, struct err *err)
     struct tsdb *db = tsdb_open(&(struct tsdb_options){.env = env}, &found, err);
     if (!db)
         return false;
-    bool ok = tsdb_flush(db, err);
+    bool ok = tsdb_settle(db, err);
     while (ok && tsdb_tick(db, err))
         ;
     ok = ok && err->kind == ERR_NONE;

@@ -21,7 +21,8 @@ enum {
     TRAILER_BYTES =
         32, /* magic 8, version 4, footer length 4, footer crc 4, zero 8, trailer crc 4 */
     BUFFER_BYTES = 256 << 10,
-    HEAD_BYTES = 16, /* magic 8, version 4, zero 4: what `file` and people see first */
+    SYNC_BYTES = 8 << 20, /* so that no sync is so long that others wait for the disk */
+    HEAD_BYTES = 16,      /* magic 8, version 4, zero 4: what `file` and people see first */
 };
 #define MAGIC "nunchiPT"
 
@@ -32,7 +33,8 @@ struct part_writer {
     struct disk_file *file;
     str dir;
     uint64_t id;
-    uint64_t off; /* of the buffer's start in the file */
+    uint64_t off;    /* of the buffer's start in the file */
+    uint64_t synced; /* bytes before this are on stable storage */
     struct enc buf;
     struct part_section sections[PART_SECTIONS_MAX];
     size_t sections_n;
@@ -83,7 +85,9 @@ static void flush(struct part_writer *w)
     struct disk_iov iov = {w->buf.p, w->buf.n};
     if (w->err.kind == ERR_NONE && w->buf.n) {
         pool_block_begin();
-        w->disk->ops->write(w->file, w->off, &iov, 1, &w->err);
+        bool ok = w->disk->ops->write(w->file, w->off, &iov, 1, &w->err);
+        if (ok && w->off - w->synced >= SYNC_BYTES && w->disk->ops->sync(w->file, &w->err))
+            w->synced = w->off;
         pool_block_end();
     }
     w->off += w->buf.n;

@@ -362,6 +362,126 @@ static void test_keep_by_size(void **state)
     store_fini(&s);
 }
 
+/* ---- power cuts ---- */
+
+enum { SERIES = 4, TIMES = 60 };
+
+struct alive {
+    bool at[SERIES][TIMES];
+};
+
+static void check_alive(struct store *s, const struct alive *a)
+{
+    for (int i = 0; i < SERIES; i++) {
+        arena_reset(&s->arena);
+        struct columns c = read_series(tsdb_source(s->db), named(&s->arena, i), &s->arena);
+        size_t k = 0;
+        for (int t = 0; t < TIMES; t++)
+            if (a->at[i][t]) {
+                assert_true(k < c.n);
+                assert_int_equal(c.t[k], t0 + t * 1000);
+                k++;
+            }
+        assert_int_equal(k, c.n);
+    }
+}
+
+static void check_image(const struct store *s, uint64_t outcome, const struct alive *a)
+{
+    struct store c = *s;
+    c.sim = sim_power_cut(s->sim, outcome);
+    c.env = sim_env(c.sim);
+    c.o.env = &c.env;
+    arena_init(&c.arena, 0);
+    store_open(&c);
+    check_alive(&c, a);
+    settle(&c);
+    check_alive(&c, a);
+    store_fini(&c);
+}
+
+static void delete_alive(struct store *s, struct alive *a, struct rng *r)
+{
+    int i = (int)(rng_next(r) % SERIES), from = (int)(rng_next(r) % TIMES);
+    int to = from + (int)(rng_next(r) % 20);
+    char value[8];
+    snprintf(value, sizeof value, "%d", i);
+    delete (s, "i", value, t0 + from * 1000, t0 + to * 1000);
+    for (int t = from; t <= to && t < TIMES; t++)
+        a->at[i][t] = false;
+}
+
+/* What was deleted stays deleted and nothing else goes, whenever the power does. */
+static void test_power_cuts(void **state)
+{
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        struct store s;
+        struct alive a = {0};
+        struct rng r = {seed};
+        struct err err = {0};
+        store_init(&s, seed);
+        store_open(&s);
+        for (int t = 0; t < TIMES; t++) {
+            put(&s, SERIES, t0 + t * 1000, t);
+            for (int i = 0; i < SERIES; i++)
+                a.at[i][t] = true;
+            switch (rng_next(&r) % 8) {
+            case 0:
+                delete_alive(&s, &a, &r);
+                break;
+            case 1:
+                flush(&s);
+                break;
+            case 2:
+                tsdb_tick(s.db, &err);
+                break;
+            case 3:
+                if (rng_next(&r) % 3 == 0)
+                    assert_true(tsdb_clean_tombstones(s.db, &err));
+            }
+            if (rng_next(&r) % 4 == 0)
+                check_image(&s, rng_next(&r), &a);
+        }
+        check_alive(&s, &a);
+        store_fini(&s);
+    }
+}
+
+/* An error at every call of a life with deletions: what was acknowledged holds, and a deletion that
+ * was refused did nothing to what it was not about. */
+static void test_clean_with_errors(void **state)
+{
+    for (uint64_t nth = 1;; nth++) {
+        struct store s;
+        struct alive a = {0};
+        struct err err = {0};
+        store_init(&s, nth);
+        store_open(&s);
+        for (int t = 0; t < 12; t++) {
+            put(&s, SERIES, t0 + t * 1000, t);
+            for (int i = 0; i < SERIES; i++)
+                a.at[i][t] = i != 1;
+            if (t % 3 == 2)
+                flush(&s);
+        }
+        delete (&s, "i", "1", INT64_MIN, INT64_MAX);
+        sim_fault(s.sim, (struct sim_fault){.kind = SIM_IO_ERROR, .nth = nth, .times = 1});
+        bool ok = tsdb_clean_tombstones(s.db, &err);
+        bool fired = sim_fault_fired(s.sim) > 0;
+        sim_fault_clear(s.sim);
+        check_alive(&s, &a);
+        check_image(&s, nth, &a);
+        err_clear(&err);
+        assert_true(ok || tsdb_clean_tombstones(s.db, &err));
+        assert_int_equal(samples_on_disk(&s), 3 * 12);
+        check_alive(&s, &a);
+        store_fini(&s);
+        if (!fired)
+            break;
+        assert_true(nth < 300);
+    }
+}
+
 /* ---- scrubbing ---- */
 
 /* All of it is read, and no more than once in a period. */
@@ -534,6 +654,8 @@ int main(void)
         cmocka_unit_test(test_snapshot_and_a_failing_disk),
         cmocka_unit_test(test_keep_by_matcher),
         cmocka_unit_test(test_keep_by_size),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_clean_with_errors),
         cmocka_unit_test(test_scrub_reads_all),
         cmocka_unit_test(test_scrub_finds_damage),
         cmocka_unit_test(test_against_model),

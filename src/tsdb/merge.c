@@ -8,9 +8,9 @@
  * that samples are kept stay apart, so that what is too old goes with its file.
  *
  * A merge is a job that every tick does a slice of, under `work` but not longer than a slice, and
- * not more bytes a second than its budget: flushes, deletes and snapshots come between. What it
- * leaves out is what was hidden when it began; what is deleted meanwhile has a larger number than
- * the part it makes, and goes on being hidden.
+ * not more bytes a second and time of a CPU than its budget: flushes, deletes and snapshots come
+ * between. What it leaves out is what was hidden when it began; what is deleted meanwhile has a
+ * larger number than the part it makes, and goes on being hidden.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -364,7 +364,7 @@ static bool step(struct merge *m, bool *done, struct err *err)
 
 /* ---- the budget ---- */
 
-/* Bytes that may be read and written now; a second's worth is saved up at most. */
+/* A second's worth is saved up at most. */
 static bool has_budget(struct tsdb *db)
 {
     int64_t now = env_mono_ns(db->env);
@@ -373,9 +373,12 @@ static bool has_budget(struct tsdb *db)
     return db->merge_paid_ns <= now;
 }
 
-static void pay(struct tsdb *db, uint64_t size)
+/* Whichever budget the slice used more of: bytes read, or time of a CPU. */
+static void pay(struct tsdb *db, uint64_t size, int64_t spent_ns)
 {
-    db->merge_paid_ns += (int64_t)((double)size * 1e9 / (double)db->o.merge_bytes_per_s);
+    int64_t disk = (int64_t)((double)size * 1e9 / (double)db->o.merge_bytes_per_s);
+    int64_t cpu = spent_ns * 100 / db->o.merge_percent;
+    db->merge_paid_ns += disk > cpu ? disk : cpu;
 }
 
 static uint64_t bytes_done(const struct merge *m)
@@ -393,9 +396,10 @@ static bool go_on(struct tsdb *db, struct err *err)
     struct merge *m = db->merge;
     bool done;
     uint64_t before = bytes_done(m);
+    int64_t start = env_mono_ns(db->env);
     bool ok = step(m, &done, err);
     if (ok)
-        pay(db, bytes_done(m) - before);
+        pay(db, bytes_done(m) - before, env_mono_ns(db->env) - start);
     if (!ok || done)
         db_merge_abort(db);
     return ok;
@@ -429,5 +433,18 @@ bool db_rewrite(struct tsdb *db, struct tpart *p, struct err *err)
         return err_set(err, ERR_NO_SPACE, "no room on the disk to write a part anew");
     while (db->merge && ok)
         ok = go_on(db, err);
+    return ok;
+}
+
+bool tsdb_settle(struct tsdb *db, struct err *err)
+{
+    bool did = true, ok = tsdb_flush(db, err);
+    while (ok && did) {
+        pthread_mutex_lock(&db->work);
+        db->merge_paid_ns = 0;
+        ok = db_merge(db, &did, err);
+        pthread_mutex_unlock(&db->work);
+        pool_yield();
+    }
     return ok;
 }

@@ -149,12 +149,36 @@ static void *work_all(void *arg)
     return NULL;
 }
 
+/* Deletes what nobody looks at, makes snapshots, asks for parts. */
+static void *manage_all(void *arg)
+{
+    struct shared *s = arg;
+    struct err err = {0};
+    struct matcher m;
+    if (!matcher_init(&m, MATCH_EQ, LABEL_NAME, STR("churn"), &err))
+        abort();
+    for (int i = 0; atomic_load(&s->writers_left) > 0; i++) {
+        struct arena a ARENA_CLEANUP;
+        struct tsdb_part *parts;
+        arena_init(&a, 0);
+        if (!tsdb_delete(s->db, &m, 1, 1000000, 1000000 + i, &err))
+            abort();
+        tsdb_parts(s->db, &a, &parts);
+        if (i % 4 == 1 && !tsdb_snapshot(s->db, arena_printf(&a, "snapshots/%d", i), &err))
+            abort();
+        if (i % 4 == 3 && !tsdb_clean_tombstones(s->db, &err))
+            abort();
+    }
+    matcher_fini(&m);
+    return NULL;
+}
+
 static void test_at_once(void **state)
 {
     struct shared s = {.sim = sim_new(3), .writers_left = WRITERS};
     struct err err = {0};
     struct tsdb_recovery report;
-    pthread_t threads[WRITERS + 3];
+    pthread_t threads[WRITERS + 4];
     struct writer writers[WRITERS];
     s.env = sim_env(s.sim);
     pthread_mutex_init(&s.lock, NULL);
@@ -169,7 +193,8 @@ static void test_at_once(void **state)
     pthread_create(&threads[WRITERS], NULL, read_all, &s);
     pthread_create(&threads[WRITERS + 1], NULL, read_all, &s);
     pthread_create(&threads[WRITERS + 2], NULL, work_all, &s);
-    for (int i = 0; i < WRITERS + 3; i++)
+    pthread_create(&threads[WRITERS + 3], NULL, manage_all, &s);
+    for (int i = 0; i < WRITERS + 4; i++)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < WRITERS; i++)
         look(&s, i);

@@ -46,6 +46,8 @@ static struct tsdb *db_new(const struct tsdb_options *o)
     db->o.wal_bytes_max = o->wal_bytes_max ? o->wal_bytes_max : 64ULL << 20;
     db->o.flush_age_ms = o->flush_age_ms ? o->flush_age_ms : 2 * 3600 * 1000;
     db->o.merge_bytes_per_s = o->merge_bytes_per_s ? o->merge_bytes_per_s : 64ULL << 20;
+    db->o.merge_percent = o->merge_percent ? o->merge_percent : 50;
+    assert(db->o.merge_percent > 0 && db->o.merge_percent <= 100);
     db->o.shards = o->shards ? o->shards : default_shards();
     assert((db->o.shards & (db->o.shards - 1)) == 0);
     db->sink.write = db_write;

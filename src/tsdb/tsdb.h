@@ -40,6 +40,7 @@ struct tsdb_options {
     size_t retention_by_n;
     uint64_t retention_bytes_max; /* parts and WAL; above, the oldest part goes. 0: no limit */
     uint64_t merge_bytes_per_s;   /* what merges may read a second. 0: 64 MiB */
+    int merge_percent;            /* of one CPU, 1 to 100, that merges may take. 0: 50 */
     int64_t scrub_period_ms;      /* all of the parts is read once in it. 0: 7 d; below 0: never */
     uint64_t memory_bytes_max;    /* of the head; near it new series are refused. 0: 1 GiB */
     uint64_t cache_bytes_max;     /* pages of parts. 0: 16 MiB */
@@ -95,6 +96,8 @@ struct source *tsdb_source(struct tsdb *db);
 bool tsdb_tick(struct tsdb *db, struct err *err);
 /* Flushes the whole head into a part, now. */
 bool tsdb_flush(struct tsdb *db, struct err *err);
+/* Flushes and does all merges that are due, whatever their budget. */
+bool tsdb_settle(struct tsdb *db, struct err *err);
 /*
  * Deletes the samples of the series that match all of `m` (at least one matcher) with start <= t <=
  * end, as far as they were acknowledged before: they are hidden at once, durably, and leave the
