@@ -171,6 +171,12 @@ struct conf_limits {
     int64_t keep_dropped_targets;
 };
 
+/* 0 or 1. */
+struct conf_native {
+    int scrape; /* native histograms are asked for and stored */
+    int classic_too;
+};
+
 struct conf_scrape {
     struct pos pos;
     str file; /* that it was written in */
@@ -181,6 +187,7 @@ struct conf_scrape {
     CONF_LIST(struct conf_named_list) params;
     bool honor_labels, honor_timestamps, track_timestamps_staleness, enable_compression;
     int extra_metrics; /* 0 or 1 */
+    struct conf_native native;
     struct conf_limits limits;
     CONF_LIST(int) protocols;  /* enum conf_scrape_protocol, most wanted first */
     int fallback_protocol;     /* of a body without a known Content-Type */
@@ -199,6 +206,8 @@ struct prom_config {
         conf_pairs external_labels; /* $VAR and ${VAR} were replaced; sorted by name */
         struct conf_limits limits;
         int extra_metrics;
+        struct conf_native native;
+        bool own_protocols; /* they are written down */
         CONF_LIST(int) protocols;
         int name_scheme, escaping;
     } global;

@@ -38,7 +38,7 @@ static const struct conf_row global_rows[] = {
     {"metric_name_escaping_scheme", CONF_ENUM, AT(escaping), .names = conf_escaping_names,
      .help = "How targets are asked to escape names that are no identifiers."},
     {.type = CONF_INLINE, .at = AT(limits), .sub = &conf_schema_limits},
-    {.type = CONF_INLINE, .at = CONF_NOWHERE, .sub = &conf_schema_native},
+    {.type = CONF_INLINE, .at = AT(native), .sub = &conf_schema_native},
     {"query_log_file", CONF_FILE, CONF_NOWHERE, .status = CONF_LATER,
      .help = "File that queries are written to."},
     {0},
@@ -230,7 +230,8 @@ static void default_protocols(struct prom_config *c)
 {
     static const int protocols[] = {CONF_PROTO_OPENMETRICS_1_0_0, CONF_PROTO_OPENMETRICS_0_0_1,
                                     CONF_PROTO_TEXT_1_0_0, CONF_PROTO_TEXT_0_0_4};
-    if (c->global.protocols.n)
+    c->global.own_protocols = c->global.protocols.n > 0;
+    if (c->global.own_protocols)
         return;
     c->global.protocols.n = sizeof protocols / sizeof *protocols;
     c->global.protocols.at = arena_array(&c->arena, int, c->global.protocols.n);
@@ -245,6 +246,8 @@ static void global_defaults(struct prom_config *c)
             interval < DEFAULT_TIMEOUT_MS ? interval : DEFAULT_TIMEOUT_MS);
     set_int(&c->global.evaluation_interval_ms, DEFAULT_INTERVAL_MS);
     c->global.extra_metrics = c->global.extra_metrics == 1;
+    c->global.native.scrape = c->global.native.scrape == 1;
+    c->global.native.classic_too = c->global.native.classic_too == 1;
     if (!c->global.name_scheme)
         c->global.name_scheme = CONF_NAMES_UTF8;
     default_protocols(c);
@@ -278,6 +281,19 @@ static bool inherit_names(struct conf_reader *r, const struct prom_config *c, st
     return true;
 }
 
+/* Only the protobuf format has native histograms. */
+static void inherit_protocols(const struct prom_config *c, struct conf_scrape *s)
+{
+    static int protobuf_first[] = {CONF_PROTO_PROTOBUF, CONF_PROTO_OPENMETRICS_1_0_0,
+                                   CONF_PROTO_OPENMETRICS_0_0_1, CONF_PROTO_TEXT_1_0_0,
+                                   CONF_PROTO_TEXT_0_0_4};
+    bool first = s->native.scrape && !c->global.own_protocols;
+    if (s->protocols.n)
+        return;
+    s->protocols.at = first ? protobuf_first : c->global.protocols.at;
+    s->protocols.n = first ? sizeof protobuf_first / sizeof *protobuf_first : c->global.protocols.n;
+}
+
 static bool inherit(struct conf_reader *r, const struct prom_config *c, struct conf_scrape *s)
 {
     set_int(&s->interval_ms, c->global.scrape_interval_ms);
@@ -292,10 +308,11 @@ static bool inherit(struct conf_reader *r, const struct prom_config *c, struct c
     inherit_limits(&s->limits, &c->global.limits);
     if (s->extra_metrics < 0)
         s->extra_metrics = c->global.extra_metrics;
-    if (s->protocols.n == 0) {
-        s->protocols.at = c->global.protocols.at;
-        s->protocols.n = c->global.protocols.n;
-    }
+    if (s->native.scrape < 0)
+        s->native.scrape = c->global.native.scrape;
+    if (s->native.classic_too < 0)
+        s->native.classic_too = c->global.native.classic_too;
+    inherit_protocols(c, s);
     bool ok = inherit_names(r, c, s);
     bool legacy = s->name_scheme == CONF_NAMES_LEGACY;
     ok &= conf_relabels_check(r, &s->relabel, legacy);

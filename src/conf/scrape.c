@@ -85,19 +85,24 @@ const struct conf_schema conf_schema_limits = {
     .help = "Limits of a scrape.",
 };
 
+#define AT(member) offsetof(struct conf_native, member)
 static const struct conf_row native_rows[] = {
     {"scrape_failure_log_file", CONF_FILE, CONF_NOWHERE, .status = CONF_LATER,
      .help = "File that scrape failures are written to."},
-    {"scrape_native_histograms", CONF_BOOL, CONF_NOWHERE, "false", .status = CONF_LATER,
-     .help = "Ask for and store native histograms."},
+    {"scrape_native_histograms", CONF_TRI, AT(scrape),
+     .help =
+         "Ask for the protobuf format first, where `scrape_protocols` are not written, and store "
+         "native histograms."},
     {"convert_classic_histograms_to_nhcb", CONF_BOOL, CONF_NOWHERE, "false", .status = CONF_LATER,
      .help = "Store classic histograms as native ones."},
-    {"always_scrape_classic_histograms", CONF_BOOL, CONF_NOWHERE, "false", .status = CONF_LATER,
+    {"always_scrape_classic_histograms", CONF_TRI, AT(classic_too),
      .help = "Keep classic histograms beside native ones."},
     {0},
 };
+#undef AT
 const struct conf_schema conf_schema_native = {
     .name = "native histograms",
+    .size = sizeof(struct conf_native),
     .rows = native_rows,
     .pos_at = CONF_NOWHERE,
     .help = "Native histograms and logs.",
@@ -135,7 +140,7 @@ static const struct conf_row scrape_rows[] = {
     {"metric_name_escaping_scheme", CONF_ENUM, AT(escaping), .names = conf_escaping_names,
      .help = "How targets are asked to escape names that are no identifiers."},
     {.type = CONF_INLINE, .at = AT(limits), .sub = &conf_schema_limits},
-    {.type = CONF_INLINE, .at = CONF_NOWHERE, .sub = &conf_schema_native},
+    {.type = CONF_INLINE, .at = AT(native), .sub = &conf_schema_native},
     {"native_histogram_bucket_limit", CONF_INT, CONF_NOWHERE, "0", .status = CONF_LATER,
      .help = "Buckets of a native histogram."},
     {"native_histogram_min_bucket_factor", CONF_FLOAT, CONF_NOWHERE, "0", .status = CONF_LATER,

@@ -177,7 +177,7 @@ static bool number_slow(str s, double *out)
 }
 
 /* The number that the token at `at` is; behind it, or NULL. */
-static const char *read_number(const char *at, const char *end, bool openmetrics, double *out)
+const char *expfmt_read_number(const char *at, const char *end, bool openmetrics, double *out)
 {
     const char *next = number_fast(at, end, out);
     if (next && ends_token(next, end, openmetrics))
@@ -191,10 +191,10 @@ static const char *read_number(const char *at, const char *end, bool openmetrics
  * Parts of a millisecond are cut off, as upstream does; but 1.005 is 1005 ms, not the 1004 that its
  * nearest double times 1000 comes to.
  */
-static const char *read_seconds(const char *at, const char *end, ts_ms *out)
+const char *expfmt_read_seconds(const char *at, const char *end, ts_ms *out)
 {
     double seconds;
-    at = read_number(at, end, true, &seconds);
+    at = expfmt_read_number(at, end, true, &seconds);
     if (!at || !isfinite(seconds))
         return NULL;
     double ms = seconds * 1000, whole = nearbyint(ms);
@@ -255,7 +255,7 @@ static enum expfmt_event text_sample(struct expfmt *p, const char *at, struct er
     if (c == p->end || *c == '\n')
         return fail(p, c, err, "expected a value after the metric");
     double value;
-    const char *next = read_number(c, p->end, false, &value);
+    const char *next = expfmt_read_number(c, p->end, false, &value);
     if (!next)
         return fail(p, c, err, "expected a number as the value");
 
@@ -283,7 +283,8 @@ static const char *check_exemplar(const struct expfmt *p, const char *at, struct
     if (!c)
         return NULL;
     double value;
-    const char *next = c < p->end && *c == ' ' ? read_number(c + 1, p->end, true, &value) : NULL;
+    const char *next =
+        c < p->end && *c == ' ' ? expfmt_read_number(c + 1, p->end, true, &value) : NULL;
     if (!next) {
         expfmt_fail(p, c, err, "expected a number as the value of the exemplar");
         return NULL;
@@ -291,7 +292,7 @@ static const char *check_exemplar(const struct expfmt *p, const char *at, struct
     c = next;
     if (c < p->end && *c == ' ') {
         ts_ms t;
-        next = read_seconds(c + 1, p->end, &t);
+        next = expfmt_read_seconds(c + 1, p->end, &t);
         if (!next) {
             expfmt_fail(p, c + 1, err, "expected a timestamp in seconds of the exemplar");
             return NULL;
@@ -311,7 +312,7 @@ static const char *om_suffix(struct expfmt *p, const char *c, struct err *err)
 {
     p->has_t = c < p->end && *c == ' ' && !at_exemplar(c, p->end);
     if (p->has_t) {
-        const char *next = read_seconds(c + 1, p->end, &p->t);
+        const char *next = expfmt_read_seconds(c + 1, p->end, &p->t);
         if (!next) {
             expfmt_fail(p, c + 1, err, "expected a timestamp in seconds or the end of the line");
             return NULL;
@@ -342,7 +343,7 @@ static enum expfmt_event om_sample(struct expfmt *p, const char *at, struct err 
     if (end == p->end || *end != ' ')
         return fail(p, end, err, "expected a space and a value after the metric");
     double value;
-    const char *next = read_number(end + 1, p->end, true, &value);
+    const char *next = expfmt_read_number(end + 1, p->end, true, &value);
     if (!next)
         return fail(p, end + 1, err, "expected a number as the value");
     next = om_suffix(p, next, err);

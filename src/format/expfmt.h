@@ -24,6 +24,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/exemplar.h"
 #include "model/labels.h"
 #include "model/sample.h"
 
@@ -32,6 +33,7 @@ enum expfmt_format {
     EXPFMT_TEXT_1_0_0,
     EXPFMT_OPENMETRICS_0_0_1,
     EXPFMT_OPENMETRICS_1_0_0,
+    EXPFMT_PROTOBUF, /* read by expfmt_proto.h, not by this */
     EXPFMT_FORMATS,
 };
 
@@ -77,6 +79,10 @@ enum expfmt_event expfmt_next(struct expfmt *p, struct err *err);
  * which are written as OpenMetrics does ("1" is "1.0"): those and the array are in the arena.
  */
 bool expfmt_labels(const struct expfmt *p, struct arena *a, struct labels *out, struct err *err);
+
+/* The exemplar of the sample at hand; false: there is none. Labels sorted; text in the body or the
+ * arena. */
+bool expfmt_exemplar(const struct expfmt *p, struct arena *a, struct exemplar *out, bool *has_t);
 
 /* Family and text of a HELP line with their escapes resolved; in the body when there are none. */
 str expfmt_family(const struct expfmt *p, struct arena *a);

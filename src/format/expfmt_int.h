@@ -18,6 +18,10 @@ bool expfmt_fail(const struct expfmt *p, const char *at, struct err *err, const 
 enum { EXPFMT_BOUND_MAX = F64_TEXT_MAX + 2 };
 str expfmt_bound(double v, char out[EXPFMT_BOUND_MAX]);
 
+/* The number that the token at `at` is, and one of seconds as a time; behind it, or NULL. */
+const char *expfmt_read_number(const char *at, const char *end, bool openmetrics, double *out);
+const char *expfmt_read_seconds(const char *at, const char *end, ts_ms *out);
+
 /* From the opening quote to behind the closing one; NULL when it is not closed. */
 const char *expfmt_skip_quoted(const char *at, const char *end, bool openmetrics);
 

@@ -222,3 +222,31 @@ bool expfmt_labels(const struct expfmt *p, struct arena *a, struct labels *out, 
     *out = (struct labels){at, n};
     return true;
 }
+
+/* Its text was checked by expfmt_next, so only what labels may be is left to refuse. */
+bool expfmt_exemplar(const struct expfmt *p, struct arena *a, struct exemplar *out, bool *has_t)
+{
+    const char *at = p->exemplar.p, *end = p->exemplar.p + p->exemplar.n;
+    struct err err;
+    size_t n = 0;
+    if (!p->exemplar.n)
+        return false;
+    struct label *labels = arena_alloc(a, (count(p->exemplar, '=') + 1) * sizeof *labels);
+    at = expfmt_label_list(p, at + 1, end, NULL, labels, &n, &err);
+    *out = (struct exemplar){.t = 0};
+    at = at ? expfmt_read_number(at + 1, end, true, &out->v) : NULL;
+    if (!at)
+        return false;
+    *has_t = at < end;
+    if (*has_t && !expfmt_read_seconds(at + 1, end, &out->t))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        labels[i].name = unescape(labels[i].name, true, a);
+        labels[i].value = unescape(labels[i].value, true, a);
+    }
+    struct reader r = {p, p->exemplar.p, end, &err};
+    if (!settle(&r, labels, &n))
+        return false;
+    out->labels = (struct labels){labels, n};
+    return true;
+}

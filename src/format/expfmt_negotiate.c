@@ -15,16 +15,20 @@ static const struct {
                                   STR_INIT("application/openmetrics-text;version=0.0.1"), false},
     [EXPFMT_OPENMETRICS_1_0_0] = {STR_INIT("OpenMetricsText1.0.0"),
                                   STR_INIT("application/openmetrics-text;version=1.0.0"), true},
+    [EXPFMT_PROTOBUF] = {STR_INIT("PrometheusProto"),
+                         STR_INIT("application/vnd.google.protobuf;"
+                                  "proto=io.prometheus.client.MetricFamily;encoding=delimited"),
+                         false},
 };
 
-const enum expfmt_format expfmt_default_protocols[EXPFMT_FORMATS] = {
+const enum expfmt_format expfmt_default_protocols[EXPFMT_DEFAULTS] = {
     EXPFMT_OPENMETRICS_1_0_0,
     EXPFMT_OPENMETRICS_0_0_1,
     EXPFMT_TEXT_1_0_0,
     EXPFMT_TEXT_0_0_4,
 };
 
-/* Weights count down from here; upstream has one format more than we read. */
+/* Weights count down from here. */
 enum { WEIGHT_FIRST = 6 };
 
 str expfmt_protocol_name(enum expfmt_format f)
@@ -72,14 +76,21 @@ static bool next_param(str *rest, str *name, str *value)
     return false;
 }
 
-static bool has_version(str params, str version)
+static bool has_param(str params, str wanted, str text)
 {
     str name, value;
     while (next_param(&params, &name, &value)) {
-        if (str_eq_nocase(name, STR("version")))
-            return str_eq(value, version);
+        if (str_eq_nocase(name, wanted))
+            return str_eq(value, text);
     }
     return false;
+}
+
+/* Messages of the right type, each with its length in front: other encodings are text. */
+static bool is_delimited(str params)
+{
+    return has_param(params, STR("proto"), STR("io.prometheus.client.MetricFamily")) &&
+           has_param(params, STR("encoding"), STR("delimited"));
 }
 
 static bool known_content_type(str content_type, enum expfmt_format *out)
@@ -88,11 +99,13 @@ static bool known_content_type(str content_type, enum expfmt_format *out)
     if (!str_cut(&rest, ';', &type))
         return false;
     type = str_trim(type);
-    bool one = has_version(rest, STR("1.0.0"));
+    bool one = has_param(rest, STR("version"), STR("1.0.0"));
     if (str_eq_nocase(type, STR("text/plain")))
         *out = one ? EXPFMT_TEXT_1_0_0 : EXPFMT_TEXT_0_0_4;
     else if (str_eq_nocase(type, STR("application/openmetrics-text")))
         *out = one ? EXPFMT_OPENMETRICS_1_0_0 : EXPFMT_OPENMETRICS_0_0_1;
+    else if (str_eq_nocase(type, STR("application/vnd.google.protobuf")) && is_delimited(rest))
+        *out = EXPFMT_PROTOBUF;
     else
         return false;
     return true;

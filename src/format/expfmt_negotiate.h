@@ -12,11 +12,12 @@
 
 /* The name that scrape_protocols uses, such as "OpenMetricsText1.0.0". */
 str expfmt_protocol_name(enum expfmt_format f);
-/* False: not a protocol this program reads ("PrometheusProto" is such a one). */
+/* False: not a protocol this program reads. */
 bool expfmt_protocol_parse(str name, enum expfmt_format *out);
 
 /* The order in which formats are asked for by default. */
-extern const enum expfmt_format expfmt_default_protocols[EXPFMT_FORMATS];
+enum { EXPFMT_DEFAULTS = 4 };
+extern const enum expfmt_format expfmt_default_protocols[EXPFMT_DEFAULTS];
 
 /*
  * Appends the Accept header of a scrape that prefers `protocols` in this order. `escaping` is that

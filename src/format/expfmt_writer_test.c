@@ -100,7 +100,7 @@ static void test_names_that_cannot_be_quoted(void **state)
 static void test_accept(void **state)
 {
     STRBUF_CLEANUP struct strbuf out = {0};
-    expfmt_accept(expfmt_default_protocols, EXPFMT_FORMATS, STR("allow-utf-8"), &out);
+    expfmt_accept(expfmt_default_protocols, EXPFMT_DEFAULTS, STR("allow-utf-8"), &out);
     assert_str(strbuf_str(&out),
                STR("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
                    "application/openmetrics-text;version=0.0.1;q=0.5,"
@@ -128,6 +128,11 @@ static void test_content_type(void **state)
         {"", -1},
         {"text/html", -1},
         {"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily", -1},
+        {"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+         -1},
+        {"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
+         "encoding=delimited",
+         EXPFMT_PROTOBUF},
         {";", -1},
     };
     for (size_t i = 0; i < TESTS_N(types); i++) {
@@ -187,7 +192,7 @@ static void test_protocol_names(void **state)
         assert_true(expfmt_protocol_parse(expfmt_protocol_name((enum expfmt_format)i), &f));
         assert_int_equal(f, i);
     }
-    assert_false(expfmt_protocol_parse(STR("PrometheusProto"), &f));
+    assert_false(expfmt_protocol_parse(STR("PrometheusProto1.0.0"), &f));
 }
 
 int main(void)

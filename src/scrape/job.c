@@ -63,20 +63,11 @@ static uint64_t mix_http(uint64_t h, const struct conf_http *c)
 uint64_t conf_scrape_fingerprint(const struct conf_scrape *c)
 {
     const struct conf_limits *l = &c->limits;
-    const int64_t numbers[] = {c->honor_labels,
-                               c->honor_timestamps,
-                               c->track_timestamps_staleness,
-                               c->enable_compression,
-                               c->extra_metrics,
-                               c->fallback_protocol,
-                               c->name_scheme,
-                               c->escaping,
-                               (int64_t)l->body_bytes,
-                               l->samples,
-                               l->targets,
-                               l->labels,
-                               l->label_name_bytes,
-                               l->label_value_bytes};
+    const int64_t numbers[] = {
+        c->honor_labels,  c->honor_timestamps, c->track_timestamps_staleness, c->enable_compression,
+        c->extra_metrics, c->native.scrape,    c->native.classic_too,         c->fallback_protocol,
+        c->name_scheme,   c->escaping,         (int64_t)l->body_bytes,        l->samples,
+        l->targets,       l->labels,           l->label_name_bytes,           l->label_value_bytes};
     uint64_t h = mix_str(1, c->job_name);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         h = hash_mix(h, (uint64_t)numbers[i]);
@@ -94,11 +85,11 @@ static str accept_of(const struct conf_scrape *c, struct arena *a)
     size_t n = 0;
     for (size_t i = 0; i < c->protocols.n && n < EXPFMT_FORMATS; i++) {
         str name = str_from_z(conf_scrape_protocol_name(c->protocols.at[i]));
-        n += expfmt_protocol_parse(name, &formats[n]); /* protobuf is not asked for */
+        n += expfmt_protocol_parse(name, &formats[n]);
     }
     if (n == 0) {
-        n = EXPFMT_FORMATS;
-        memcpy(formats, expfmt_default_protocols, sizeof formats);
+        n = EXPFMT_DEFAULTS;
+        memcpy(formats, expfmt_default_protocols, sizeof expfmt_default_protocols);
     }
     expfmt_accept(formats, n, str_from_z(escaping[c->escaping]), &out);
     return arena_dup(a, strbuf_str(&out));

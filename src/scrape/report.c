@@ -10,7 +10,15 @@
 
 #include "base/hash.h"
 #include "format/expfmt_negotiate.h"
+#include "format/expfmt_proto.h"
 #include "scrape/scrape_int.h"
+
+/* A stored sample that is a histogram (else NULL) or counts since `start` (else 0). */
+struct told {
+    size_t at;
+    const struct histogram *h;
+    ts_ms start;
+};
 
 struct work {
     const struct report_in *in;
@@ -19,6 +27,8 @@ struct work {
     VEC(struct series *) stored; /* in order of `t` and `v` */
     VEC(ts_ms) t;
     VEC(double) v;
+    VEC(struct told) told; /* what some of them are besides, in their order */
+    VEC(struct batch_exemplar) exemplars;
     VEC(struct metadata) metadata; /* text in `arena` */
     struct arena arena;            /* becomes the batch's */
     struct labels_builder builder;
@@ -153,7 +163,8 @@ static bool over_sample_limit(struct work *w)
     return true;
 }
 
-static void store(struct work *w, struct series *s, double v, bool has_t, ts_ms t)
+/* False: it is not stored. */
+static bool store(struct work *w, struct series *s, double v, bool has_t, ts_ms t)
 {
     const struct conf_scrape *conf = w->in->conf;
     bool own_t = has_t && conf->honor_timestamps;
@@ -161,18 +172,27 @@ static void store(struct work *w, struct series *s, double v, bool has_t, ts_ms 
     s->seen = w->cache->scrape;
     w->distinct += !again;
     if (s->dropped)
-        return;
+        return false;
     s->own_t = own_t;
     if (again && !own_t) {
         w->out->duplicates++;
-        return;
+        return false;
     }
     w->out->added++;
     if (over_sample_limit(w))
-        return;
+        return false;
     vec_push(&w->stored, s);
     vec_push(&w->t, own_t ? t : w->in->t);
     vec_push(&w->v, v);
+    return true;
+}
+
+/* Of the sample stored last; one without a time has its. */
+static void add_exemplar(struct work *w, struct exemplar x, bool has_t)
+{
+    struct labels ls = labels_dup(&w->arena, x.labels); /* the body goes before the batch */
+    vec_push(&w->exemplars, (struct batch_exemplar){(uint32_t)w->stored.n - 1, ls,
+                                                    has_t ? x.t : vec_last(&w->t), x.v});
 }
 
 /* ---- metadata ---- */
@@ -224,7 +244,12 @@ static bool read_sample(struct work *w, struct expfmt *p, struct arena *scratch)
         if (!s)
             return false;
     }
-    store(w, s, p->value, p->has_t, p->t);
+    struct exemplar x;
+    bool has_t;
+    if (store(w, s, p->value, p->has_t, p->t) && p->exemplar.n &&
+        expfmt_exemplar(p, &w->arena, &x, &has_t)) {
+        add_exemplar(w, x, has_t);
+    }
     return true;
 }
 
@@ -258,6 +283,73 @@ static bool format_of(struct work *w, enum expfmt_format *f)
     return fail(w, SCRAPE_CONTENT_TYPE);
 }
 
+/* Exemplars of native histograms without a time are dropped, as upstream. */
+static bool read_protobuf_sample(struct work *w, struct expfmt_proto *p, struct arena *scratch)
+{
+    struct exemplar x;
+    bool has_t;
+    w->out->scraped++;
+    struct series *s = cache_get(w->cache, p->key);
+    if (!s && w->full)
+        return true;
+    if (!s) {
+        struct labels ls;
+        arena_reset(scratch);
+        if (!expfmt_proto_labels(p, scratch, &ls, &w->out->err))
+            return fail(w, SCRAPE_PARSE);
+        s = new_series(w, p->key, ls);
+        if (!s)
+            return false;
+    }
+    if (!store(w, s, p->histogram ? histogram_mark() : p->value, p->has_t, p->t))
+        return true;
+    if (p->histogram || p->start)
+        vec_push(&w->told, (struct told){w->stored.n - 1, p->histogram, p->start});
+    while (expfmt_proto_exemplar(p, &w->arena, &x, &has_t)) {
+        if (has_t || !p->histogram)
+            add_exemplar(w, x, has_t);
+    }
+    return true;
+}
+
+static bool read_protobuf_event(struct work *w, struct expfmt_proto *p, enum expfmt_event e,
+                                struct arena *scratch)
+{
+    switch (e) {
+    case EXPFMT_SAMPLE:
+        return read_protobuf_sample(w, p, scratch);
+    case EXPFMT_TYPE:
+        note_metadata(w, p->family, p->type, (str){0}, (str){0});
+        return true;
+    case EXPFMT_UNIT:
+        note_metadata(w, p->family, METRIC_UNKNOWN, p->text, (str){0});
+        return true;
+    case EXPFMT_HELP:
+        note_metadata(w, p->family, METRIC_UNKNOWN, (str){0}, p->text);
+        return true;
+    default:
+        return fail(w, SCRAPE_PARSE);
+    }
+}
+
+static bool read_protobuf(struct work *w, struct arena *scratch)
+{
+    const struct conf_native *native = &w->in->conf->native;
+    struct expfmt_proto_options o = {.native = native->scrape == 1,
+                                     .classic = native->classic_too == 1};
+    struct expfmt_proto p;
+    bool ok = true;
+    expfmt_proto_init(&p, bytes_from_str(w->in->body), o, &w->arena);
+    while (ok) {
+        enum expfmt_event e = expfmt_proto_next(&p, &w->out->err);
+        if (e == EXPFMT_END)
+            break;
+        ok = read_protobuf_event(w, &p, e, scratch);
+    }
+    expfmt_proto_fini(&p);
+    return ok && w->full ? fail(w, SCRAPE_SAMPLE_LIMIT) : ok;
+}
+
 static bool read_body(struct work *w)
 {
     struct arena scratch ARENA_CLEANUP = {0};
@@ -265,6 +357,8 @@ static bool read_body(struct work *w)
     struct expfmt p;
     if (!format_of(w, &f))
         return false;
+    if (f == EXPFMT_PROTOBUF)
+        return read_protobuf(w, &scratch);
     expfmt_init(&p, f, w->in->body);
     for (;;) {
         enum expfmt_event e = expfmt_next(&p, &w->out->err);
@@ -437,6 +531,24 @@ static struct batch *batch_sized(size_t n, struct arena *arena)
     return b;
 }
 
+/* What samples are besides time and value; there are `n` in the end. */
+static void tell(struct work *w, struct batch *b, size_t n)
+{
+    if (w->told.n) {
+        b->h = arena_array(&b->arena, const struct histogram *, n);
+        b->start = arena_array(&b->arena, ts_ms, n);
+    }
+    VEC_EACH (x, &w->told) {
+        b->h[x->at] = x->h;
+        b->start[x->at] = x->start;
+    }
+    if (w->exemplars.n) {
+        b->exemplars = arena_array(&b->arena, struct batch_exemplar, w->exemplars.n);
+        memcpy(b->exemplars, w->exemplars.at, w->exemplars.n * sizeof *b->exemplars);
+        b->exemplars_n = w->exemplars.n;
+    }
+}
+
 static struct batch *make_batch(struct work *w)
 {
     struct report_row rows[8];
@@ -454,6 +566,7 @@ static struct batch *make_batch(struct work *w)
         b->v[i] = w->v.at[i];
     }
     b->series_n = b->samples_n = n;
+    tell(w, b, n + rows_n);
     for (size_t i = 0; i < rows_n; i++)
         add_row(b, w->in->target, rows[i].name, w->in->t, rows[i].value);
     if (metadata && w->metadata.n) {
@@ -471,6 +584,8 @@ static void take_back(struct work *w)
     vec_clear(&w->stored);
     vec_clear(&w->t);
     vec_clear(&w->v);
+    vec_clear(&w->told);
+    vec_clear(&w->exemplars);
     for (size_t i = 0; i < w->cache->list.n; i++) {
         struct series *s = w->cache->list.at[i];
         if (i >= w->known)
@@ -501,6 +616,8 @@ void report_make(const struct report_in *in, struct report_out *out)
     vec_fini(&w.stored);
     vec_fini(&w.t);
     vec_fini(&w.v);
+    vec_fini(&w.told);
+    vec_fini(&w.exemplars);
     vec_fini(&w.metadata);
     arena_fini(&w.arena);
 }

@@ -116,6 +116,7 @@ static const struct script scripts[] = {
 };
 
 struct fixture {
+    const char *content_type; /* NULL: text */
     struct sim *sim;
     struct env env;
     struct prom_config *config;
@@ -165,7 +166,8 @@ static void scrape(struct fixture *f, const char *body, ts_ms t, struct emitter 
         .t = t,
         .env = &f->env,
         .failure = body || e ? SCRAPE_OK : SCRAPE_FETCH,
-        .content_type = STR("text/plain; version=1.0.0"),
+        .content_type =
+            f->content_type ? str_from_z(f->content_type) : STR("text/plain; version=1.0.0"),
         .body = str_from_z(body ? body : ""),
         .emitter = e,
     };
@@ -283,6 +285,32 @@ static void test_metadata_is_sent_when_it_changes(void **state)
     stop(&f);
 }
 
+static void test_exemplars(void **state)
+{
+    struct fixture f = {.content_type = "application/openmetrics-text; version=1.0.0"};
+    struct report_out out;
+    start(&f,
+          "    metric_relabel_configs: [{source_labels: [__name__], regex: c_.*, action: drop}]\n");
+    scrape(&f,
+           "# TYPE a counter\na_total 1 # {trace=\"x\\\"y\"} 0.5 3.25\nc_total 1 # {t=\"1\"} 1\n"
+           "b_total 7 # {} 2\nd_total 1\n# EOF\n",
+           1000, NULL, &out);
+    assert_int_equal(out.failure, SCRAPE_OK);
+    const struct batch *b = out.batch;
+    assert_int_equal(b->exemplars_n, 2);
+    const struct batch_exemplar *x = b->exemplars;
+    assert_true(x[0].series == 0 && x[0].t == 3250 && x[0].v == 0.5 && x[0].labels.n == 1);
+    assert_true(str_eqz(x[0].labels.at[0].value, "x\"y"));
+    assert_true(x[1].series == 1 && x[1].t == 1000 && x[1].v == 2 && x[1].labels.n == 0);
+    assert_true(str_eqz(labels_metric_name(b->series[1].labels), "b_total"));
+    batch_free(out.batch);
+    scrape(&f, "a_total 1 # {trace=\"x\"} 0.5\nbroken", 2000, NULL, &out);
+    assert_int_equal(out.failure, SCRAPE_PARSE);
+    assert_int_equal(out.batch->exemplars_n, 0);
+    batch_free(out.batch);
+    stop(&f);
+}
+
 static bool emit_two(struct emitter *e, struct emit *out, struct err *err)
 {
     struct label l = {STR("x"), STR("y")};
@@ -375,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_failures_are_told),
         cmocka_unit_test(test_series_limit),
         cmocka_unit_test(test_metadata_is_sent_when_it_changes),
+        cmocka_unit_test(test_exemplars),
         cmocka_unit_test(test_emitter),
         cmocka_unit_test(test_end),
         cmocka_unit_test(test_changed_settings),

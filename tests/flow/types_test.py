@@ -192,6 +192,38 @@ remote_write:
         process.wait()
 
 
+def config(directory, scrape_port, extra=""):
+    path = os.path.join(directory, "prometheus.yml")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(f"""
+global: {{scrape_interval: 1s, scrape_native_histograms: true}}
+storage: {{exemplars: {{max_exemplars: 50}}}}
+scrape_configs:
+- {{job_name: page, {extra}static_configs: [{{targets: ["127.0.0.1:{scrape_port}"]}}]}}
+""")
+    return path
+
+
+@test
+def a_protobuf_page_is_scraped():
+    with tempfile.TemporaryDirectory() as directory, target() as port:
+        with Server("--no-watch.host", "--config.file", config(directory, port)) as s:
+            wait_for("histograms", lambda: instant(s.url, "latency_seconds", ""))
+            row = instant(s.url, "latency_seconds", "")[0]
+            counts = [b[3] for b in row["histogram"][1]["buckets"]]
+            n = int(counts[0])
+            assert counts == [str(n), str(2 * n), str(n + 1)], row
+            assert row["metric"]["path"] == "/" and row["metric"]["job"] == "page", row
+            found = exemplars(s.url, "served_total", Page.start, Page.start + 1000)
+            assert {"labels": {"trace_id": f"t{n}"}, "value": "0.5",
+                    "timestamp": Page.start + n} in found[0]["exemplars"], found
+            assert "nunchi_tsdb_exemplars_total" in s.get("/metrics").text
+        extra = "always_scrape_classic_histograms: true, "
+        with Server("--no-watch.host", "--config.file", config(directory, port, extra)) as s:
+            wait_for("buckets", lambda: instant(s.url, "latency_seconds_bucket", ""))
+            assert instant(s.url, "latency_seconds", "")
+
+
 @test
 def what_prometheus_sends_is_what_prometheus_says():
     need("prometheus")
