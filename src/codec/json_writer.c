@@ -86,7 +86,8 @@ static char *put_escape(char c, char *to)
 
 static char *put_bytes(const char *p, size_t n, char *to)
 {
-    memcpy(to, p, n);
+    if (n)
+        memcpy(to, p, n);
     return to + n;
 }
 
@@ -155,6 +156,29 @@ void json_put_str(struct json_writer *w, str s)
 {
     before_value(w);
     json_quote(s, w->out);
+}
+
+void json_put_pair(struct json_writer *w, str key, str value)
+{
+    bool plain = key.n <= PIECE && value.n <= PIECE && json_plain(key.p, key.n) == key.n &&
+                 json_plain(value.p, value.n) == value.n;
+    if (!plain) {
+        json_put_key(w, key);
+        json_put_str(w, value);
+        return;
+    }
+    assert(in_object(w) && !w->keyed);
+    char *from = strbuf_reserve(w->out, key.n + value.n + 6), *to = from;
+    if (w->comma)
+        *to++ = ',';
+    *to++ = '"';
+    to = put_bytes(key.p, key.n, to);
+    to = put_bytes("\":\"", 3, to);
+    to = put_bytes(value.p, value.n, to);
+    *to++ = '"';
+    *to = 0;
+    w->out->n += (size_t)(to - from);
+    w->comma = true;
 }
 
 void json_put_i64(struct json_writer *w, int64_t v)

@@ -39,6 +39,8 @@ void json_open_array(struct json_writer *w);
 void json_close_array(struct json_writer *w);
 void json_put_key(struct json_writer *w, str key);
 void json_put_str(struct json_writer *w, str s);
+/* A key and its text: as json_put_key and json_put_str. */
+void json_put_pair(struct json_writer *w, str key, str value);
 void json_put_i64(struct json_writer *w, int64_t v);
 void json_put_u64(struct json_writer *w, uint64_t v);
 /* As Go's encoding/json writes it; what is no number in JSON (NaN, infinities) becomes null. */

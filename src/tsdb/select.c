@@ -39,6 +39,7 @@ struct selection {
     bool newest_only;
     VEC(const struct series *) series;
     struct capture *captures;
+    uint64_t *numbers; /* of the series, head_series_number: looked at more often than they are */
     VEC(struct origin) origins;
     VEC(struct selected) at;
 };
@@ -67,6 +68,7 @@ static void sel_release(struct selection *sel)
     vec_fini(&sel->origins);
     vec_fini(&sel->at);
     free(sel->captures);
+    free(sel->numbers);
     arena_fini(&sel->arena);
     free(sel);
 }
@@ -122,6 +124,8 @@ static void capture_series(struct selection *sel, size_t i)
             extras_capture(&h->extras, head_series_number(h, s), h->frozen_live, &sel->arena);
 }
 
+enum { CAPTURES_AHEAD = 8 };
+
 static bool select_head(struct selection *sel, const struct request *r, struct err *err)
 {
     struct head *h = &sel->db->head;
@@ -134,12 +138,18 @@ static bool select_head(struct selection *sel, const struct request *r, struct e
     match_late(sel, r, seen);
     if (sel->series.n > room)
         sel->captures = mem_realloc(sel->captures, sel->series.n * sizeof *sel->captures);
-    for (size_t i = 0; i < sel->series.n; i++)
+    for (size_t i = 0; i < sel->series.n; i++) {
+        if (i + CAPTURES_AHEAD < sel->series.n)
+            series_prefetch(sel->series.at[i + CAPTURES_AHEAD]);
         capture_series(sel, i);
+    }
     sel->parts = sel->db->parts;
     atomic_fetch_add(&sel->parts->refs, 1);
     sel->tombstones = tombstones_ref(sel->db->tombstones);
     pthread_rwlock_unlock(&h->gate);
+    sel->numbers = mem_array(sel->series.n + 1, sizeof *sel->numbers);
+    for (size_t i = 0; i < sel->series.n; i++)
+        sel->numbers[i] = head_series_number(h, sel->series.at[i]);
     return true;
 }
 
@@ -181,7 +191,7 @@ static uint64_t list_number(const struct list *l)
 {
     uint32_t id = l->ids.at[l->next];
     if (l->part == HEAD)
-        return head_series_number(&l->sel->db->head, l->sel->series.at[id]);
+        return l->sel->numbers[id];
     return l->links ? l->links[id] : 0;
 }
 
@@ -376,9 +386,25 @@ static size_t sel_size(const struct selection *sel)
     return sel->at.n;
 }
 
+/* Labels are mostly asked for in order, and series lie all over the memory. */
+enum { LABELS_AHEAD = 6 };
+
+static void prefetch_labels(const struct selection *sel, size_t i)
+{
+    if (i >= sel->at.n || sel->at.at[i].labels.at)
+        return;
+    const struct selected *s = &sel->at.at[i];
+    const struct origin *o = &sel->origins.at[s->first + s->n - 1];
+    if (o->part != HEAD)
+        return;
+    __builtin_prefetch((const char *)sel->series.at[o->id] + 64);
+    __builtin_prefetch((const char *)sel->series.at[o->id] + 128);
+}
+
 static struct labels sel_labels(struct selection *sel, size_t i)
 {
     struct selected *s = &sel->at.at[i];
+    prefetch_labels(sel, i + LABELS_AHEAD);
     if (!s->labels.at)
         s->labels = origin_labels(sel, sel->origins.at[s->first + s->n - 1], &sel->arena);
     return s->labels;

@@ -46,10 +46,8 @@ void success_empty_lists(struct call *c, const char *const *keys, size_t n)
 void json_labels(struct json_writer *w, struct labels ls)
 {
     json_open_object(w);
-    for (size_t i = 0; i < ls.n; i++) {
-        json_put_key(w, ls.at[i].name);
-        json_put_str(w, ls.at[i].value);
-    }
+    for (size_t i = 0; i < ls.n; i++)
+        json_put_pair(w, ls.at[i].name, ls.at[i].value);
     json_close_object(w);
 }
 
