@@ -195,7 +195,8 @@ def end_of_stream(scrapes, interval_ms):
 class Bench:
     def __init__(self, options):
         self.o = options
-        self.directory = tempfile.mkdtemp(prefix="nunchi-bench-", dir=options.directory)
+        self.directory = options.again or tempfile.mkdtemp(prefix="nunchi-bench-",
+                                                           dir=options.directory)
         self.series = options.series or (10000 if options.quick else 100000)
         self.million_series = 100000 if options.quick else 1000000
         self.names = [n for n in SERVERS if n in options.servers.split(",")
@@ -213,9 +214,14 @@ class Bench:
         return path, end_ms
 
     def stream(self):
+        if self.o.again and not hasattr(self, "made"):
+            with open(os.path.join(self.directory, "stream.json"), encoding="utf-8") as f:
+                self.made = os.path.join(self.directory, "stream.requests"), json.load(f)["end_ms"]
         if not hasattr(self, "made"):
             say(f"making {self.series:,} series x {SCRAPES} scrapes")
             self.made = self.make("stream", self.series, SCRAPES)
+            with open(os.path.join(self.directory, "stream.json"), "w", encoding="utf-8") as f:
+                json.dump({"end_ms": self.made[1]}, f)
         return self.made
 
     def fresh(self, name, what):
@@ -226,10 +232,11 @@ class Bench:
     def ingest(self):
         """Fills one directory a server; size, restart and queries look at them."""
         path, _ = self.stream()
-        self.filled = {}
-        for name in self.names:
+        self.samples = self.series * SCRAPES
+        self.filled = {name: self.fresh(name, "filled") for name in self.names}
+        for name in self.names if not self.o.again else ():
             say(f"{name}: ingest")
-            with self.fresh(name, "filled") as server:
+            with self.filled[name] as server:
                 sent = server.send(path)
                 server.settle()
                 million = sent["samples"] / 1e6
@@ -239,12 +246,6 @@ class Bench:
                 self.put("peak", name, server.memory_mb())
                 if name == OURS:
                     self.note_syncs(server, sent)
-                if name == PROMETHEUS:
-                    self.put("bytes", name, self.prometheus_bytes(server) / sent["samples"])
-                self.samples = sent["samples"]
-            self.filled[name] = server
-            if name == VM:
-                self.put("bytes", VM, disk_bytes(server.directory, ("cache",)) / sent["samples"])
 
     def note_syncs(self, server, sent):
         syncs = server.metric("nunchi_wal_syncs_total")
@@ -279,13 +280,15 @@ class Bench:
             if stored["part_samples"] != self.samples:
                 say(f"nunchi: {stored['part_samples']} of {self.samples} samples in parts")
         if VM in self.names:
+            self.put("bytes", VM, disk_bytes(self.filled[VM].directory, ("cache",)) / self.samples)
             with self.copy(VM) as server:
                 http(server.url + "/internal/force_merge")
                 while server.metric("vm_active_force_merges"):
                     time.sleep(0.2)
                 self.put("merged", VM, disk_bytes(server.directory, ("cache",)) / self.samples)
         if PROMETHEUS in self.names:
-            self.put("merged", PROMETHEUS, self.values["bytes"][PROMETHEUS])
+            with self.filled[PROMETHEUS] as server:
+                self.put("bytes", PROMETHEUS, self.prometheus_bytes(server) / self.samples)
         shutil.rmtree(os.path.join(self.directory, "copies"), ignore_errors=True)
         self.judge_stream()
 
@@ -472,7 +475,7 @@ class Bench:
             say(f"{how}: {', '.join(titles)}")
 
     def close(self):
-        if self.o.keep:
+        if self.o.keep or self.o.again:
             say(f"kept: {self.directory}")
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -489,6 +492,7 @@ def main():
     parser.add_argument("--series", type=int, help="instead of 100,000")
     parser.add_argument("--servers", default=",".join(SERVERS), help="only these")
     parser.add_argument("--directory", help="where to store; default: that of temporary files")
+    parser.add_argument("--again", metavar="DIR", help="size, restart, queries on what --keep left")
     parser.add_argument("--keep", action="store_true", help="leave everything there")
     options = parser.parse_args()
     wanted = set(options.parts or PARTS)
@@ -501,8 +505,8 @@ def main():
         for part in PARTS:
             if part in wanted:
                 getattr(bench, part)()
-        bench.print_table()
     finally:
+        bench.print_table()
         bench.close()
 
 

@@ -145,7 +145,7 @@ static bool take_chunks(struct http *c, size_t from)
 static bool take_answer(struct http *c)
 {
     size_t at = line_end(c, 0), length = 0;
-    bool chunked = false, last = false;
+    bool chunked = false, last = false, closes = false;
     if (!at)
         return false;
     c->status = atoi(c->in + 9);
@@ -158,11 +158,15 @@ static bool take_answer(struct http *c)
             length = strtoull(c->in + at + 15, NULL, 10);
         if (strncasecmp(c->in + at, "transfer-encoding: chunked", 26) == 0)
             chunked = true;
+        if (strncasecmp(c->in + at, "connection: close", 17) == 0)
+            closes = true;
         at = end;
     }
     c->body_n = length;
     bool ok = chunked ? take_chunks(c, at) : until(c, at + length);
     c->body = c->in + at;
+    if (closes)
+        drop(c);
     return ok;
 }
 
