@@ -71,6 +71,8 @@ static bool add_selection(struct federation *f, struct selection *sel, const str
         ok = source_read(ops, sel, i, h->start, h->end, &scratch, &c, err);
         if (!ok || !c.n || !row.name.n || is_stale_nan(c.v[c.n - 1]))
             continue;
+        if (c.h && c.h[c.n - 1]) /* no text format has native histograms */
+            continue;
         row.t = c.t[c.n - 1];
         row.v = c.v[c.n - 1];
         vec_push(&f->rows, row);
