@@ -150,6 +150,8 @@ static bool start_storage(struct server *s, const struct server_config *c, struc
         .durability = set->durable ? TSDB_DURABLE : TSDB_FAST,
         .retention_ms = set->retention_ms,
         .retention_bytes_max = set->retention_bytes,
+        .tiers = set->tiers,
+        .tiers_n = set->tiers_n,
         .memory_bytes_max = set->memory_bytes,
         .exemplars_max = exemplars_max(c),
     };

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Flags of `nunchi server`; the names are Prometheus' where they mean the same. */
+#include <assert.h>
+
 #include "base/num.h"
 #include "cmd/server_int.h"
 #include "sys/process.h"
@@ -165,6 +167,23 @@ static void read_paths(const struct option_value *values, const struct nunchi_co
             file->storage.path.n ? arena_dup(&out->arena, file->storage.path).p : "data";
 }
 
+static_assert((int)CONF_TIERS_MAX <= (int)SOURCE_TIERS_MAX, "the engine takes what files may say");
+
+/* The flag for the retention of samples overrides the file's, but not the tiers'. */
+static bool read_tiers(const struct nunchi_config *file, struct server_settings *out,
+                       struct err *err)
+{
+    out->tiers_n = file->storage.tiers.n;
+    for (size_t i = 0; i < out->tiers_n; i++)
+        out->tiers[i] = (struct tsdb_tier){file->storage.tiers.at[i].step_ms,
+                                           file->storage.tiers.at[i].keep_ms};
+    if (out->tiers_n && (out->retention_ms == 0 || out->retention_ms >= out->tiers[0].keep_ms)) {
+        err_set(err, ERR_INVALID, "must be above 0 and below what storage.tiers keeps rows for");
+        return flag_error(err, FLAG_RETENTION_TIME);
+    }
+    return true;
+}
+
 static bool read_storage(const struct option_value *values, const struct nunchi_config *file,
                          struct server_settings *out, struct err *err)
 {
@@ -173,6 +192,7 @@ static bool read_storage(const struct option_value *values, const struct nunchi_
     if (!read_duration(values, FLAG_RETENTION_TIME, file->storage.retention_ms, &out->retention_ms,
                        err) ||
         !read_retention_size(values, file->storage.retention_bytes, &out->retention_bytes, err) ||
+        !read_tiers(file, out, err) ||
         !read_memory(values, file->storage.memory_bytes, &out->memory_bytes, err) ||
         !read_choice(values, FLAG_DURABILITY, kinds, 2, &kind, err))
         return false;

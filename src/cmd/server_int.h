@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "cmd/cmd.h"
 #include "conf/conf.h"
+#include "tsdb/tsdb.h"
 
 /* Rows of the table of flags, in its order. */
 enum server_flag {
@@ -47,6 +48,8 @@ struct server_settings {
     const char *config_file, *nunchi_file, *web_file; /* NULL: none */
     const char *storage_path;
     int64_t retention_ms;
+    struct tsdb_tier tiers[SOURCE_TIERS_MAX];
+    size_t tiers_n;
     bool durable, lifecycle, admin_api, watch_host, insecure, strict, log_json;
     uint64_t retention_bytes;            /* 0: no limit */
     struct conf_retention *retention_by; /* of nunchi.yml */

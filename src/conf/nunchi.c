@@ -30,7 +30,7 @@ static const struct conf_row storage_rows[] = {
      .help = "Bytes above which the oldest samples are dropped."},
     {"retention_by", CONF_LIST_STRUCT, AT(retention_by), .sub = &retention_schema,
      .help = "Series that are kept longer or shorter; the first that matches counts."},
-    {"tiers", CONF_STR, AT(tiers_text), .status = CONF_LATER,
+    {"tiers", CONF_STR, AT(tiers_text),
      .help = "What is kept of samples that are dropped, like `raw 15d, 5m 90d, 1h 2y`: for each 5 "
              "minutes one row of count, sum, smallest, largest, first and last value and increase, "
              "until it is 90 days old, then one for each hour until it is 2 years old. `raw` may "

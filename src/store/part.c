@@ -134,6 +134,12 @@ static void encode_footer(const struct part_writer *w, const struct part_info *i
     enc_u64(e, i->samples);
     for (size_t k = 0; k < i->replaces_n; k++)
         enc_u64(e, i->replaces[k]);
+    if (i->features & PART_TIER) {
+        enc_u64(e, (uint64_t)i->tier.step_ms);
+        enc_u64(e, (uint64_t)i->tier.source_ms);
+        enc_u64(e, (uint64_t)i->tier.until);
+        enc_u64(e, i->tier.before);
+    }
     enc_u32(e, (uint32_t)w->sections_n);
     for (size_t k = 0; k < w->sections_n; k++) {
         const struct part_section *s = &w->sections[k];
@@ -205,6 +211,18 @@ struct part {
     size_t sections_n;
 };
 
+static void decode_tier(struct dec *d, struct part_tier *t)
+{
+    enum { STEP_MAX_MS = 24 * 3600 * 1000 };
+    t->step_ms = (int64_t)dec_u64(d);
+    t->source_ms = (int64_t)dec_u64(d);
+    t->until = (ts_ms)dec_u64(d);
+    t->before = dec_u64(d);
+    if (t->step_ms < 1 || t->step_ms > STEP_MAX_MS || t->source_ms < 0 ||
+        t->source_ms >= t->step_ms)
+        d->bad = true;
+}
+
 static void decode_info(struct dec *d, struct arena *a, struct part_info *i)
 {
     i->id = dec_u64(d);
@@ -227,6 +245,9 @@ static void decode_info(struct dec *d, struct arena *a, struct part_info *i)
     for (size_t k = 0; k < i->replaces_n; k++)
         replaces[k] = dec_u64(d);
     i->replaces = replaces;
+    i->tier = (struct part_tier){0};
+    if (i->features & PART_TIER)
+        decode_tier(d, &i->tier);
 }
 
 static size_t decode_sections(struct dec *d, uint64_t end, struct part_section *out)

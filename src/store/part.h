@@ -17,6 +17,15 @@ enum {
     PART_REPLACES_MAX = 1024,
 };
 
+/* Of a part with PART_TIER: it has rows of a tier instead of samples. */
+struct part_tier {
+    int64_t step_ms;
+    int64_t source_ms; /* step of what the rows were made of; 0: samples */
+    /* What parts of that kind with ids below `before` have of times up to `until` is in rows. */
+    ts_ms until;
+    uint64_t before;
+};
+
 /* What a footer says about the whole part. */
 struct part_info {
     uint64_t id;               /* unique in its catalog */
@@ -29,10 +38,12 @@ struct part_info {
     uint64_t series, samples;
     const uint64_t *replaces; /* ids of the parts that were merged into it */
     size_t replaces_n;
+    struct part_tier tier; /* all 0 without PART_TIER */
 };
 
 /* Of sections that a reader may not pass over: see docs/formats/part.md. */
-#define PART_FEATURES_KNOWN ((uint64_t)7)
+#define PART_FEATURES_KNOWN ((uint64_t)15)
+#define PART_TIER ((uint64_t)8)
 
 enum { PART_KIND_METRICS = 1, PART_KIND_LOGS = 2 };
 

@@ -151,6 +151,7 @@ static bool clean_one(struct tsdb *db, bool *done, struct err *err)
     *done = true;
     /* A merge that is under way may have read a part before it was deleted from. */
     db_merge_abort(db);
+    db_tier_abort(db);
     return db->tombstones->n == 0 || put_tombstones(db, tombstones_new(0), err);
 }
 

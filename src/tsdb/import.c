@@ -23,6 +23,7 @@ struct tsdb_import *tsdb_import_begin(struct tsdb *db, struct err *err)
     pthread_mutex_lock(&db->work);
     bool ok = db_flush(db, true, err);
     uint64_t lsn = db->cut_lsn;
+    db->imports += ok;
     pthread_mutex_unlock(&db->work);
     if (!ok)
         return NULL;
@@ -35,6 +36,9 @@ struct tsdb_import *tsdb_import_begin(struct tsdb *db, struct err *err)
 
 static void import_free(struct tsdb_import *im)
 {
+    pthread_mutex_lock(&im->db->work);
+    im->db->imports--;
+    pthread_mutex_unlock(&im->db->work);
     vec_fini(&im->ids);
     strbuf_fini(&im->last);
     arena_fini(&im->arena);

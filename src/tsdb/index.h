@@ -30,6 +30,9 @@ enum { INDEX_BLOCK_SAMPLES = 2048 };
 struct index_writer;
 /* Takes `w`, which gets its sections and is finished by index_writer_finish. */
 struct index_writer *index_writer_new(struct part_writer *w);
+/* For series whose samples say little: the caller writes sections of its own to `w` until
+ * index_writer_finish. */
+struct index_writer *index_writer_new_beside(struct part_writer *w);
 /* Labels are larger than those before; samples rise in time, at least one. */
 void index_writer_series(struct index_writer *x, struct labels ls, const ts_ms *t, const double *v,
                          size_t n);

@@ -50,6 +50,8 @@ struct index_writer {
     VEC(uint32_t) block_rows; /* of each block, the number of its row of times */
     struct pages values, times;
     struct enc times_out; /* pages of times: written when the values are */
+    bool beside;          /* pages of values too, into: */
+    struct enc values_out;
     VEC(struct row_entry) rows;
     VEC(ts_ms) known;          /* the times of rows seen lately */
     struct numbers known_rows; /* hash of their times -> row + 1 */
@@ -73,6 +75,17 @@ struct index_writer *index_writer_new(struct part_writer *w)
     return x;
 }
 
+struct index_writer *index_writer_new_beside(struct part_writer *w)
+{
+    struct index_writer *x = mem_new(struct index_writer);
+    x->w = w;
+    x->beside = true;
+    x->min_t = INT64_MAX;
+    x->max_t = INT64_MIN;
+    arena_init(&x->arena, 0);
+    return x;
+}
+
 static void pages_fini(struct pages *p)
 {
     row_streams_fini(&p->streams);
@@ -88,6 +101,7 @@ static void index_writer_free(struct index_writer *x)
     pages_fini(&x->values);
     pages_fini(&x->times);
     enc_fini(&x->times_out);
+    enc_fini(&x->values_out);
     vec_fini(&x->rows);
     vec_fini(&x->known);
     numbers_fini(&x->known_rows);
@@ -134,6 +148,10 @@ static void end_page(struct pages *p, struct enc *out)
 static void end_values_page(struct index_writer *x)
 {
     struct enc e = {0};
+    if (x->beside) {
+        end_page(&x->values, &x->values_out);
+        return;
+    }
     end_page(&x->values, &e);
     part_writer_add(x->w, e.p, e.n);
     enc_fini(&e);
@@ -414,6 +432,10 @@ bool index_writer_finish(struct index_writer *x, struct part_info *info, uint64_
     info->series = x->series.n;
     info->samples = x->samples;
     end_values_page(x);
+    if (x->beside) {
+        part_writer_section(x->w, "values");
+        part_writer_add(x->w, x->values_out.p, x->values_out.n);
+    }
     end_page(&x->times, &x->times_out);
     part_writer_section(x->w, "times");
     part_writer_add(x->w, x->times_out.p, x->times_out.n);
@@ -421,7 +443,7 @@ bool index_writer_finish(struct index_writer *x, struct part_info *info, uint64_
     write_series(x);
     write_blocks(x);
     write_metadata(x);
-    info->features = extras_out_write(&x->extras, x->w, section, x);
+    info->features = (info->features & PART_TIER) | extras_out_write(&x->extras, x->w, section, x);
     bool ok = x->err.kind == ERR_NONE;
     if (ok) {
         ok = part_writer_finish(x->w, info, size, err);

@@ -60,8 +60,8 @@ struct merge {
 
 static int64_t span_max(const struct tsdb *db)
 {
-    int64_t keep = db->keep.keep_ms / SPANS_KEPT;
-    if (!db->keep.keep_ms || keep > SPAN_MAX_MS)
+    int64_t keep = db->o.retention_ms / SPANS_KEPT;
+    if (!db->o.retention_ms || keep > SPAN_MAX_MS)
         return SPAN_MAX_MS;
     return keep < SPAN_MIN_MS ? SPAN_MIN_MS : keep;
 }
@@ -90,7 +90,7 @@ static struct tpart *const *choose(const struct tsdb *db)
 {
     const struct part_set *ps = db->parts;
     struct tpart *const *best = NULL;
-    for (size_t i = 0; i + MERGE_PARTS <= ps->n; i++) {
+    for (size_t i = 0; i + MERGE_PARTS <= ps->raw_n; i++) {
         struct tpart *const *at = &ps->at[i];
         if (fits(db, at) &&
             (!best || part_info(at[0]->part)->level < part_info(best[0]->part)->level))
@@ -122,7 +122,7 @@ static struct tpart *const *choose_swept(struct tsdb *db)
 {
     struct cutoffs c;
     db_cutoffs(db, &c);
-    for (size_t i = 0; i < db->parts->n && db->keep.n; i++) {
+    for (size_t i = 0; i < db->parts->raw_n && db->keep.n; i++) {
         struct tpart *p = db->parts->at[i];
         const struct part_info *info = part_info(p->part);
         uint64_t over = classes_over(db, &c, info->max_t);
@@ -166,7 +166,7 @@ void db_merge_abort(struct tsdb *db)
     db->merge = NULL;
 }
 
-static bool has_space(const struct tsdb *db, uint64_t size, struct err *err)
+bool db_merge_space(const struct tsdb *db, uint64_t size, struct err *err)
 {
     uint64_t left;
     if (!db->env->disk->ops->free_bytes(db->env->disk, &left, err))
@@ -225,7 +225,8 @@ static bool begin(struct tsdb *db, struct tpart *const *at, size_t n, uint32_t l
     db_cutoffs(db, &m->cutoffs);
     for (size_t i = 0; i < n; i++)
         m->bytes += part_blob(at[i]->part)->size;
-    if (has_space(db, m->bytes, err) && open_inputs(m, at, err) && open_output(m, level, err)) {
+    if (db_merge_space(db, m->bytes, err) && open_inputs(m, at, err) &&
+        open_output(m, level, err)) {
         db->merge = m;
         return true;
     }
@@ -259,6 +260,8 @@ static bool take_series(struct merge *m, struct labels ls, size_t *samples, stru
     for (size_t i = 0; i < m->n; i++) {
         struct input *in = &m->in[i];
         size_t before = g.n;
+        ts_ms gone = part_set_gone(m->set, part_info(in->p->part));
+        g.start = gone == INT64_MIN ? gone : gone + 1;
         if (is_at_end(in) || labels_cmp(in->labels, ls) != 0)
             continue;
         if (!index_read(in->index->x, m->pages, &in->next, 1, &out, err)) {
@@ -365,7 +368,7 @@ static bool step(struct merge *m, bool *done, struct err *err)
 /* ---- the budget ---- */
 
 /* A second's worth is saved up at most. */
-static bool has_budget(struct tsdb *db)
+bool db_merge_budget(struct tsdb *db)
 {
     int64_t now = env_mono_ns(db->env);
     if (db->merge_paid_ns < now - 1000000000)
@@ -374,7 +377,7 @@ static bool has_budget(struct tsdb *db)
 }
 
 /* Whichever budget the slice used more of: bytes read, or time of a CPU. */
-static void pay(struct tsdb *db, uint64_t size, int64_t spent_ns)
+void db_merge_pay(struct tsdb *db, uint64_t size, int64_t spent_ns)
 {
     int64_t disk = (int64_t)((double)size * 1e9 / (double)db->o.merge_bytes_per_s);
     int64_t cpu = spent_ns * 100 / db->o.merge_percent;
@@ -399,7 +402,7 @@ static bool go_on(struct tsdb *db, struct err *err)
     int64_t start = env_mono_ns(db->env);
     bool ok = step(m, &done, err);
     if (ok)
-        pay(db, bytes_done(m) - before, env_mono_ns(db->env) - start);
+        db_merge_pay(db, bytes_done(m) - before, env_mono_ns(db->env) - start);
     if (!ok || done)
         db_merge_abort(db);
     return ok;
@@ -408,7 +411,9 @@ static bool go_on(struct tsdb *db, struct err *err)
 bool db_merge(struct tsdb *db, bool *did, struct err *err)
 {
     *did = false;
-    if (!has_budget(db))
+    if (!db_merge_budget(db))
+        return true;
+    if (db->tier_job)
         return true;
     if (!db->merge) {
         struct tpart *const *at = choose(db);
@@ -427,6 +432,9 @@ bool db_merge(struct tsdb *db, bool *did, struct err *err)
 
 bool db_rewrite(struct tsdb *db, struct tpart *p, struct err *err)
 {
+    if (part_info(p->part)->tier.step_ms)
+        return db_tier_rewrite(db, p, err);
+    db_tier_abort(db);
     db_merge_abort(db);
     bool ok = begin(db, &p, 1, part_info(p->part)->level, err);
     if (!ok && err->kind == ERR_NONE)

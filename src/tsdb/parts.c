@@ -34,6 +34,7 @@ static void tpart_unref(struct tpart *p)
     else if (p->removed)
         catalog_drop(db->catalog, p->part);
     /* Else the catalog still has it, and closes it. */
+    tier_dir_free(p->rows);
     free(p->links);
     free(p);
 }
@@ -61,7 +62,9 @@ struct part_set *part_set_make(struct tsdb *db, const struct part_set *old)
     size_t n = catalog_parts(db->catalog, &parts);
     struct part_set *ps = mem_zalloc(sizeof *ps + n * sizeof ps->at[0]);
     ps->refs = 1;
-    ps->n = n;
+    for (size_t i = 0; i < n; i++)
+        ps->raw_n += part_info(parts[i])->tier.step_ms == 0;
+    size_t raw = 0, rows = ps->raw_n;
     for (size_t i = 0; i < n; i++) {
         struct tpart *p = find_part(old, parts[i]);
         if (!p) {
@@ -70,8 +73,13 @@ struct part_set *part_set_make(struct tsdb *db, const struct part_set *old)
             p->part = parts[i];
         }
         atomic_fetch_add(&p->refs, 1);
-        ps->at[i] = p;
+        bool is_raw = part_info(parts[i])->tier.step_ms == 0;
+        ps->at[is_raw ? raw++ : rows++] = p;
+        if (!is_raw)
+            part_set_note(ps, part_info(parts[i]));
     }
+    ps->n = n;
+    part_set_order_tiers(ps);
     return ps;
 }
 
@@ -199,6 +207,24 @@ struct index_ref *tpart_index(struct tpart *p, struct err *err)
     if (err->kind == ERR_CORRUPT)
         tpart_bad(p, err);
     return NULL;
+}
+
+struct tier_dir *tpart_rows(struct tpart *p, struct err *err)
+{
+    pthread_mutex_lock(&p->db->parts_lock);
+    struct tier_dir *d = p->rows;
+    pthread_mutex_unlock(&p->db->parts_lock);
+    if (d || !(d = tier_dir_load(p->part, err)))
+        return d;
+    pthread_mutex_lock(&p->db->parts_lock);
+    struct tier_dir *mine = d;
+    if (!p->rows)
+        p->rows = d;
+    d = p->rows;
+    pthread_mutex_unlock(&p->db->parts_lock);
+    if (d != mine)
+        tier_dir_free(mine);
+    return d;
 }
 
 /* Gives up indexes that no longer fit. Under `work`: only there sets change. */

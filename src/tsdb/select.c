@@ -37,6 +37,7 @@ struct selection {
     struct tombstones *tombstones;
     struct cutoffs cutoffs;
     bool newest_only;
+    ts_ms start, end; /* as asked for */
     VEC(const struct series *) series;
     struct capture *captures;
     uint64_t *numbers; /* of the series, head_series_number: looked at more often than they are */
@@ -210,6 +211,11 @@ static bool list_part(struct selection *sel, const struct request *r, uint32_t i
     struct tpart *p = sel->parts->at[i];
     const struct part_info *info = part_info(p->part);
     *out = (struct list){.sel = sel, .part = i};
+    /* A row is about the times of a step before its own. */
+    struct request rows = *r;
+    if (__builtin_add_overflow(r->end, info->tier.step_ms, &rows.end))
+        rows.end = INT64_MAX;
+    r = &rows;
     if (info->min_t > r->end || info->max_t < r->start)
         return true;
     sel->indexes[i] = tpart_index(p, err);
@@ -370,6 +376,8 @@ static struct selection *db_select(struct source *s, const struct matcher *m, si
     sel->db = db_of_source(s);
     sel->budget = b;
     sel->newest_only = h->newest_only;
+    sel->start = h->start;
+    sel->end = h->end;
     arena_init(&sel->arena, 0);
     reclaim_enter(&sel->db->head.reclaim, &sel->reader);
     db_cutoffs(sel->db, &sel->cutoffs);
@@ -424,6 +432,7 @@ static size_t read_series_max(ts_ms start, ts_ms end)
 struct reading {
     struct selection *sel;
     size_t first, n;
+    ts_ms start;        /* of what is wanted */
     struct gather *out; /* one per series */
     bool done[READ_SERIES];
 };
@@ -435,10 +444,12 @@ static bool read_part(const struct reading *r, uint32_t i, struct err *err)
     struct gather *out[READ_SERIES];
     size_t before[READ_SERIES], n = 0;
     const struct veil *veil = r->sel->veils[i];
+    ts_ms gone = part_set_gone(r->sel->parts, part_info(r->sel->parts->at[i]->part));
     for (size_t k = 0; k < r->n; k++) {
         const struct selected *s = &r->sel->at.at[r->first + k];
         for (uint32_t o = s->first; o < s->first + s->n && !r->done[k]; o++)
             if (r->sel->origins.at[o].part == i) {
+                r->out[k].start = gone >= r->start ? gone + 1 : r->start;
                 ids[n] = r->sel->origins.at[o].id;
                 before[n] = r->out[k].n;
                 out[n++] = &r->out[k];
@@ -473,6 +484,7 @@ static bool read_head(const struct reading *r, struct err *err)
         const struct origin *last = &r->sel->origins.at[s->first + s->n - 1];
         if (last->part != HEAD || r->done[k])
             continue;
+        r->out[k].start = r->start;
         if (!capture_read(&r->sel->captures[last->id], &r->out[k], err))
             return false;
         drop_old(r, k, &r->out[k]);
@@ -500,6 +512,14 @@ static bool read_newest(const struct reading *r, size_t k)
     return true;
 }
 
+static bool read_all(const struct reading *r, struct err *err)
+{
+    for (uint32_t i = 0; i < r->sel->parts->raw_n; i++)
+        if (r->sel->indexes[i] && !read_part(r, i, err))
+            return false;
+    return read_head(r, err);
+}
+
 static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start, ts_ms end,
                      struct arena *a, struct columns *out, struct err *err)
 {
@@ -507,17 +527,16 @@ static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start
     uint64_t samples = 0;
     if (start < sel->cutoffs.oldest)
         start = sel->cutoffs.oldest;
+    if (start < part_set_raw_start(sel->parts))
+        start = part_set_raw_start(sel->parts);
     size_t asked = read_series_max(start, end);
     asked = *n < asked ? *n : asked;
     for (size_t i = 0; i < asked; i++)
         g[i] = gather_of(a, start, end);
-    struct reading r = {.sel = sel, .first = first, .n = asked, .out = g};
+    struct reading r = {.sel = sel, .first = first, .n = asked, .start = start, .out = g};
     for (size_t i = 0; i < asked; i++)
         r.done[i] = sel->newest_only && read_newest(&r, i);
-    for (uint32_t i = 0; i < sel->parts->n; i++)
-        if (sel->indexes[i] && !read_part(&r, i, err))
-            return false;
-    if (!read_head(&r, err))
+    if (!read_all(&r, err))
         return false;
     for (size_t i = 0; i < asked; i++) {
         gather_settle(&g[i]);
@@ -538,12 +557,140 @@ static bool db_exemplars(struct source *s, const struct matcher_set *sets, size_
     return true;
 }
 
+/* ---- rows of tiers ---- */
+
+static size_t sel_tiers(const struct selection *sel, struct tier_span out[SOURCE_TIERS_MAX])
+{
+    const struct part_set *ps = sel->parts;
+    size_t n = 0;
+    for (size_t i = 0; i < ps->steps_n; i++) {
+        if (ps->steps[i].end < sel->start || ps->steps[i].start >= sel->end)
+            continue;
+        if (n == SOURCE_TIERS_MAX) /* steps were changed again and again: the oldest go unnamed */
+            memmove(out, out + 1, --n * sizeof *out);
+        out[n++] = ps->steps[i];
+    }
+    return n;
+}
+
+/* Rows of one span that are asked for, with behind < end <= until. */
+struct rows_reading {
+    struct selection *sel;
+    size_t series;
+    int64_t step_ms;
+    ts_ms behind, until;
+    struct tier_rows *out;
+};
+
+/* That all parts can be brought to; a step that does not fit was configured before. */
+static int64_t common_step(const struct selection *sel, const struct selected *s,
+                           const struct tier_span *span)
+{
+    for (uint32_t o = s->first; o < s->first + s->n; o++) {
+        uint32_t part = sel->origins.at[o].part;
+        if (part == HEAD || part < sel->parts->raw_n)
+            continue;
+        const struct part_tier *t = &part_info(sel->parts->at[part]->part)->tier;
+        if (t->until > span->start && span->step_ms % t->step_ms != 0)
+            return TIER_STEP_MAX_MS;
+    }
+    return span->step_ms;
+}
+
+static bool rows_of_part(const struct rows_reading *r, struct origin o, struct err *err)
+{
+    struct tpart *p = r->sel->parts->at[o.part];
+    const struct part_info *info = part_info(p->part);
+    struct tier_rows mine = {.arena = r->out->arena}, coarse = {.arena = r->out->arena};
+    if (info->tier.until <= r->behind)
+        return true;
+    struct tier_dir *dir = tpart_rows(p, err);
+    ts_ms gone = part_set_gone(r->sel->parts, info);
+    if (!dir || !tier_rows_read(dir, r->sel->veils[o.part], o.id,
+                                gone > r->behind ? gone : r->behind, r->until, &mine, err))
+        return false;
+    if (info->tier.step_ms < r->step_ms)
+        tier_of_rows(&coarse, r->step_ms, mine.at, mine.n);
+    else
+        coarse = mine;
+    tier_rows_add(r->out, r->step_ms, &coarse);
+    return true;
+}
+
+/* Samples that came after the rows of their time were made. */
+static bool rows_of_late(const struct rows_reading *r, struct err *err)
+{
+    ts_ms start = r->behind == INT64_MIN ? r->behind : r->behind + 1;
+    if (start < r->sel->cutoffs.oldest)
+        start = r->sel->cutoffs.oldest;
+    struct gather g = gather_of(r->out->arena, start, r->until);
+    struct tier_rows late = {.arena = r->out->arena};
+    struct reading samples = {.sel = r->sel, .first = r->series, .n = 1, .start = start, .out = &g};
+    if (!read_all(&samples, err))
+        return false;
+    gather_settle(&g);
+    struct columns c = {.n = g.n, .t = g.t, .v = g.v, .h = g.h};
+    tier_of_samples(&late, r->step_ms, &c);
+    tier_rows_add(r->out, r->step_ms, &late);
+    return true;
+}
+
+static bool read_span(const struct rows_reading *r, struct err *err)
+{
+    const struct selected *s = &r->sel->at.at[r->series];
+    for (uint32_t o = s->first; o < s->first + s->n; o++) {
+        struct origin origin = r->sel->origins.at[o];
+        if (origin.part != HEAD && origin.part >= r->sel->parts->raw_n &&
+            !rows_of_part(r, origin, err))
+            return false;
+    }
+    return rows_of_late(r, err);
+}
+
+static ts_ms earlier(ts_ms a, ts_ms b)
+{
+    return a < b ? a : b;
+}
+static ts_ms later(ts_ms a, ts_ms b)
+{
+    return a > b ? a : b;
+}
+
+static bool sel_read_tier(struct selection *sel, size_t i, ts_ms start, ts_ms end,
+                          struct tier_rows *out, struct err *err)
+{
+    size_t before = out->n;
+    start = later(start, sel->cutoffs.oldest);
+    for (size_t k = 0; k < sel->parts->steps_n; k++) {
+        const struct tier_span *span = &sel->parts->steps[k];
+        if (span->end < start || span->start >= end)
+            continue;
+        struct tier_rows rows = {.arena = out->arena};
+        int64_t step = common_step(sel, &sel->at.at[i], span);
+        ts_ms last = tier_window_start(end, step);
+        struct rows_reading r = {sel, i, step, 0, 0, &rows};
+        r.behind = later(span->start, tier_window_start(start, step));
+        r.until = earlier(span->end, last > INT64_MAX - step ? INT64_MAX : last + step);
+        if (!read_span(&r, err))
+            return false;
+        for (size_t m = 0; m < rows.n; m++) {
+            if (rows.at[m].start >= end || rows.at[m].end < start)
+                continue;
+            *tier_rows_room(out, 1) = rows.at[m];
+            out->n++;
+        }
+    }
+    return check_budget(sel, out->n - before, err);
+}
+
 const struct source_ops tsdb_source_ops = {
     .select = db_select,
     .size = sel_size,
     .labels = sel_labels,
     .read = sel_read,
     .release = sel_release,
+    .tiers = sel_tiers,
+    .read_tier = sel_read_tier,
     .label_names = db_label_names,
     .label_values = db_label_values,
     .exemplars = db_exemplars,

@@ -65,6 +65,7 @@ static struct tsdb *db_new(const struct tsdb_options *o)
 static void db_free(struct tsdb *db)
 {
     db_merge_abort(db);
+    db_tier_abort(db);
     if (db->wal)
         wal_close(db->wal);
     tombstones_unref(db->tombstones);
@@ -190,8 +191,8 @@ static struct tsdb *open_once(const struct tsdb_options *o, struct tsdb_recovery
     struct tsdb *db = db_new(o);
     int64_t start = env_mono_ns(db->env);
     *report = (struct tsdb_recovery){0};
-    bool ok = db_keep_init(db, o, err) && open_catalog(db, report, err) &&
-              db_load_tombstones(db, report, err);
+    bool ok = db_keep_init(db, o, err) && db_tiers_init(db, o, err) &&
+              open_catalog(db, report, err) && db_load_tombstones(db, report, err);
     if (ok) {
         load_metadata(db);
         load_exemplars(db);
@@ -325,6 +326,8 @@ static bool work(struct tsdb *db, bool *did, struct err *err)
         *did = true;
         return db_flush(db, true, err);
     }
+    if (!db_tier(db, did, err) || *did)
+        return err->kind == ERR_NONE;
     if (!db_merge(db, did, err) || *did)
         return err->kind == ERR_NONE;
     rank_series(db);

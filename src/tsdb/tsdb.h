@@ -29,6 +29,11 @@ struct tsdb_retention_rule {
     int64_t keep_ms; /* 0: for ever */
 };
 
+/* Rows of one step (model/tier.h) instead of samples; kept for so long. */
+struct tsdb_tier {
+    int64_t step_ms, keep_ms;
+};
+
 struct tsdb_options {
     struct env *env; /* with a disk; outlives the engine */
     str dir;         /* below env's disk; empty: "metrics" */
@@ -38,6 +43,12 @@ struct tsdb_options {
      * too old are not seen any more; they leave the disk with their part, or when it is merged. */
     const struct tsdb_retention_rule *retention_by;
     size_t retention_by_n;
+    /* What becomes of samples that are older than retention_ms, finest first, each step a multiple
+     * of the one before and a divisor of a day, each kept for longer. At most SOURCE_TIERS_MAX,
+     * copied. With tiers samples are accepted as old as the last of them keeps rows, and become
+     * rows soon. */
+    const struct tsdb_tier *tiers;
+    size_t tiers_n;
     uint64_t retention_bytes_max; /* parts and WAL; above, the oldest part goes. 0: no limit */
     uint64_t merge_bytes_per_s;   /* what merges may read a second. 0: 64 MiB */
     int merge_percent;            /* of one CPU, 1 to 100, that merges may take. 0: 50 */

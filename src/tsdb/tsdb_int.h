@@ -15,6 +15,7 @@
 #include "tsdb/exemplars.h"
 #include "tsdb/head.h"
 #include "tsdb/index.h"
+#include "tsdb/tier_part.h"
 #include "tsdb/tsdb.h"
 #include "tsdb/veil.h"
 
@@ -38,6 +39,7 @@ struct tpart {
     bool moved;   /* the file is in quarantine already */
     bool damaged; /* a page of it is; it is not merged */
     struct veil *veil;
+    struct tier_dir *rows; /* of a part of rows, once it was asked for */
     uint64_t swept; /* kinds of series (keep_class) that were over their time; under `work` */
     /* The head's number of each series, 0: it was not there. Made once, in the background; NULL
      * until then. Numbers are never used twice, so what is removed later does no harm. */
@@ -46,9 +48,17 @@ struct tpart {
     _Atomic uint64_t linked_at; /* ...when so many had been removed from the head */
 };
 
+enum { TIER_KINDS_MAX = 16 };
+
 struct part_set {
     _Atomic unsigned refs;
     size_t n;
+    size_t raw_n; /* the first so many have samples, those behind them rows of tiers */
+    /* Of each kind of part the last word on what of it is in rows; tiers.c. */
+    struct part_tier tiers[TIER_KINDS_MAX];
+    size_t tiers_n;
+    struct tier_span steps[TIER_KINDS_MAX]; /* what times rows are about, oldest first */
+    size_t steps_n;
     struct tpart *at[]; /* in order of wal_from: of equal times the first stays */
 };
 
@@ -84,13 +94,17 @@ struct tsdb {
     int64_t first_mono_ns;         /* under the gate: first append of this generation; 0: none */
     struct tombstones *tombstones; /* under the gate; changed under `work` */
     struct keep keep;              /* immutable */
+    struct tsdb_tier tiers[SOURCE_TIERS_MAX];
+    size_t tiers_n; /* immutable */
 
     pthread_mutex_t work; /* guards up to the next empty line */
     bool frozen;          /* a flush was begun and not ended */
     uint64_t cut_lsn, cut_from;
     uint64_t wal_failures_seen;
-    struct merge *merge;   /* the job under way; NULL: none */
-    int64_t merge_paid_ns; /* until when its budget is used up */
+    struct merge *merge;       /* the job under way; NULL: none */
+    struct tier_job *tier_job; /* NULL: none; never beside a merge */
+    unsigned imports;          /* under way: their parts have their numbers already */
+    int64_t merge_paid_ns;     /* until when its budget is used up */
     struct scrub scrub;
     int64_t scrub_paid_ns; /* as merge_paid_ns */
 
@@ -137,6 +151,26 @@ bool db_load_tombstones(struct tsdb *db, struct tsdb_recovery *report, struct er
 /* Those that no part has anything for. Under `work`. */
 bool db_drop_tombstones(struct tsdb *db, bool *did, struct err *err);
 
+/* ---- tiers.c ---- */
+bool db_tiers_init(struct tsdb *db, const struct tsdb_options *o, struct err *err);
+/* While a set is made: a part of rows; then once behind the last. */
+void part_set_note(struct part_set *ps, const struct part_info *info);
+void part_set_order_tiers(struct part_set *ps);
+/* Up to here what the part has is in rows, and not to be seen in it; INT64_MIN: nothing is. */
+ts_ms part_set_gone(const struct part_set *ps, const struct part_info *info);
+/* Samples before this are seen as rows only. */
+ts_ms part_set_raw_start(const struct part_set *ps);
+/* A slice of making rows if any is due: *did. Under `work`. */
+bool db_tier(struct tsdb *db, bool *did, struct err *err);
+void db_tier_abort(struct tsdb *db);
+/* Writes a part of rows anew without what is hidden. Under `work`. */
+bool db_tier_rewrite(struct tsdb *db, struct tpart *p, struct err *err);
+/* `out` and `more` together, both of this step. */
+void tier_rows_add(struct tier_rows *out, int64_t step_ms, const struct tier_rows *more);
+/* Appends rows of a series with behind < end <= until that are not deleted. */
+bool tier_rows_read(const struct tier_dir *dir, const struct veil *v, uint32_t id, ts_ms behind,
+                    ts_ms until, struct tier_rows *out, struct err *err);
+
 /* ---- write.c ---- */
 void db_write(struct sink *s, struct batch *b, batch_done done, void *arg);
 void db_note_newest(struct tsdb *db, ts_ms t);
@@ -181,6 +215,8 @@ void tpart_damaged(struct tpart *p);
 void tpart_bad(struct tpart *p, const struct err *why);
 /* What of the part is hidden, with a count; NULL: nothing. */
 struct veil *tpart_veil(struct tpart *p, const struct index *x, const struct tombstones *t);
+/* Where the rows of a part of rows are, as long as the part; NULL: damaged. */
+struct tier_dir *tpart_rows(struct tpart *p, struct err *err);
 /* The part's index, loaded when it is not; index_ref_put gives it back. */
 struct index_ref *tpart_index(struct tpart *p, struct err *err);
 void index_ref_put(struct index_ref *r);
@@ -203,6 +239,11 @@ bool db_flush_all(struct tsdb *db, struct err *err);
 bool db_merge(struct tsdb *db, bool *did, struct err *err);
 /* Reads a piece of the parts if one is due. Under `work`. */
 bool db_scrub(struct tsdb *db, bool *did, struct err *err);
+/* What merges and tiers share: whether bytes may be read now, that so many were, and whether the
+ * disk has room for so many more (false without an error: it has not). */
+bool db_merge_budget(struct tsdb *db);
+void db_merge_pay(struct tsdb *db, uint64_t size, int64_t spent_ns);
+bool db_merge_space(const struct tsdb *db, uint64_t size, struct err *err);
 /* Gives up the merge under way. */
 void db_merge_abort(struct tsdb *db);
 /* Writes a part anew without what is hidden. Under `work`. */

@@ -133,6 +133,14 @@ bool veil_hides(const struct veil *v, const struct cutoffs *c, uint32_t id, ts_m
     return false;
 }
 
+bool veil_touches(const struct veil *v, uint32_t id, ts_ms start, ts_ms end)
+{
+    for (size_t i = 0; v && i < v->n; i++)
+        if (v->ranges[i].start <= end && v->ranges[i].end >= start && has_id(&v->ranges[i].ids, id))
+            return true;
+    return false;
+}
+
 void veil_apply(const struct veil *v, const struct cutoffs *c, uint32_t id, struct gather *g,
                 size_t from)
 {

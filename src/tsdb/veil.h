@@ -54,6 +54,8 @@ void veil_unref(struct veil *v);
 bool veil_has_deleted(const struct veil *v, const struct index *x);
 /* Nothing of the series is seen in [start, end]. `v` may be NULL in both. */
 bool veil_hides(const struct veil *v, const struct cutoffs *c, uint32_t id, ts_ms start, ts_ms end);
+/* Anything of the series in [start, end] was deleted. `v` may be NULL. */
+bool veil_touches(const struct veil *v, uint32_t id, ts_ms start, ts_ms end);
 /* Takes what is hidden out of the samples of series `id` from place `from` on. */
 void veil_apply(const struct veil *v, const struct cutoffs *c, uint32_t id, struct gather *g,
                 size_t from);
