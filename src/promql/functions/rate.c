@@ -9,9 +9,14 @@
  */
 #include <math.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "promql/functions/mixed_int.h"
 
-double extrapolation(ts_ms first, ts_ms last, size_t n, ts_ms start, ts_ms end, double zero_share)
+static inline double extrapolate(ts_ms first, ts_ms last, size_t n, ts_ms start, ts_ms end,
+                                 double zero_share)
 {
     double to_start = (double)(first - start) / 1000;
     double to_end = (double)(end - last) / 1000;
@@ -29,6 +34,29 @@ double extrapolation(ts_ms first, ts_ms last, size_t n, ts_ms start, ts_ms end, 
     return sampled != 0 ? (sampled + to_start + to_end) / sampled : 1;
 }
 
+double extrapolation(ts_ms first, ts_ms last, size_t n, ts_ms start, ts_ms end, double zero_share)
+{
+    return extrapolate(first, last, n, start, end, zero_share);
+}
+
+/* The first place from `at` on where a value is smaller than the one before it; n: none. */
+static size_t next_fall(const double *v, size_t at, size_t n)
+{
+#ifdef __SSE2__
+    /* Eight at a time: most counters never fall. */
+    for (; at + 8 <= n; at += 8) {
+        __m128d any = _mm_setzero_pd();
+        for (size_t k = at; k < at + 8; k += 2)
+            any = _mm_or_pd(any, _mm_cmplt_pd(_mm_loadu_pd(v + k), _mm_loadu_pd(v + k - 1)));
+        if (_mm_movemask_pd(any))
+            break;
+    }
+#endif
+    while (at < n && !(v[at] < v[at - 1]))
+        at++;
+    return at;
+}
+
 static void extrapolated(const struct range_row *r, bool counter, bool per_second, double *out)
 {
     size_t reset = 1; /* first place >= lo + 1 where the counter fell; r->n: none */
@@ -40,15 +68,15 @@ static void extrapolated(const struct range_row *r, bool counter, bool per_secon
         double v = r->v[hi - 1] - r->v[lo];
         if (counter) {
             reset = reset > lo ? reset : lo + 1;
-            while (reset < r->n && !(r->v[reset] < r->v[reset - 1]))
-                reset++;
+            if (reset < hi)
+                reset = next_fall(r->v, reset, r->n);
             for (size_t k = reset; k < hi; k++)
                 if (r->v[k] < r->v[k - 1])
                     v += r->v[k - 1];
         }
         double share = counter && v > 0 && r->v[lo] >= 0 ? r->v[lo] / v : -1;
-        double factor = extrapolation(r->t[lo], r->t[hi - 1], hi - lo, r->end[i] - r->range_ms,
-                                      r->end[i], share);
+        double factor =
+            extrapolate(r->t[lo], r->t[hi - 1], hi - lo, r->end[i] - r->range_ms, r->end[i], share);
         if (per_second)
             factor /= (double)r->range_ms / 1000;
         out[i] = v * factor;
