@@ -317,7 +317,7 @@ static bool put_metadata(struct reader *r, const struct metadata *m)
 
 static bool read_metadata(struct reader *r, const struct series *s)
 {
-    struct metadata m = {.type = METRIC_UNKNOWN};
+    struct metadata m = {.type = METRIC_UNKNOWN, .unit = STR(""), .help = STR("")};
     struct protobuf_field f;
     enum protobuf_step step;
     bytes in = s->metadata;
