@@ -29,7 +29,8 @@ bool db_load_tombstones(struct tsdb *db, struct tsdb_recovery *report, struct er
         if (report->first.kind == ERR_NONE)
             report->first = why;
         self_add(SELF_TSDB_TOMBSTONES_LOST, 1);
-        if (!catalog_quarantine_file(db->catalog, FILE_NAME, str_from_z(why.msg), err))
+        if (!db->o.read_only &&
+            !catalog_quarantine_file(db->catalog, FILE_NAME, str_from_z(why.msg), err))
             return false;
     }
     if (!db->tombstones)

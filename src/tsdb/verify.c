@@ -13,6 +13,7 @@
 #include "store/wal.h"
 #include "tsdb/index.h"
 #include "tsdb/record.h"
+#include "tsdb/tombstones.h"
 
 enum {
     PIECE_BYTES = 1 << 20,
@@ -190,6 +191,22 @@ void tsdb_verify_part(struct part *p, str path, verify_fn fn, void *arg, struct 
     arena_fini(&v.arena);
 }
 
+static void check_tombstones(struct verify *v, struct catalog *c, str dir)
+{
+    struct arena a ARENA_CLEANUP;
+    struct err err = {0};
+    struct tombstones *t = NULL;
+    bytes file;
+    arena_init(&a, 0);
+    v->path = arena_printf(&a, "%.*s/tombstones", STR_ARG(dir));
+    if (catalog_get_file(c, STR("tombstones"), &a, &file, &err))
+        t = tombstones_decode(file, &err);
+    if (!t && err.kind != ERR_NOT_FOUND)
+        find(v, 0, "%s", err.msg);
+    if (t)
+        tombstones_unref(t);
+}
+
 /* ---- WAL ---- */
 
 static bool see_series(void *arg, uint64_t number, struct labels ls)
@@ -280,6 +297,7 @@ static bool verify_once(struct env *env, str dir, verify_fn fn, void *arg,
     for (size_t i = 0; i < n; i++)
         tsdb_verify_part(parts[i], part_path(&names, catalog_parts_dir(c), part_info(parts[i])->id),
                          fn, arg, out);
+    check_tombstones(&v, c, dir);
     bool ok = check_wal(&v, env, dir, catalog_wal_covered(c), err);
     *moved = catalog_is_outdated(c);
     catalog_close(c);

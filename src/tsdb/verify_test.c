@@ -145,6 +145,16 @@ static bool is_free(struct sim *sim, str path, uint64_t off)
     return content.p[off] == 0;
 }
 
+static void delete_one(struct store *s)
+{
+    struct matcher m;
+    struct err err = {0};
+    const struct label *l = &s->m.labels[0].at[0];
+    assert_true(matcher_init(&m, MATCH_EQ, l->name, l->value, &err));
+    assert_true(tsdb_delete(s->db, &m, 1, INT64_MIN, INT64_MAX, &err));
+    matcher_fini(&m);
+}
+
 static void test_damage_is_found(void **state)
 {
     struct store s;
@@ -153,6 +163,8 @@ static void test_damage_is_found(void **state)
     size_t n;
     arena_init(&a, 0);
     store_init(&s);
+    delete_one(&s); /* so that there are tombstones */
+    work(&s, 20);
     tsdb_close(s.db);
     s.db = NULL;
     sim_files(s.sim, &a, &paths, &n);
