@@ -71,6 +71,7 @@ struct metadata {
     str family; /* metric family name */
     enum metric_type type;
     str unit, help;
+    ts_ms since; /* when a store was first told; 0: not said */
 };
 
 #endif

@@ -103,6 +103,10 @@ struct source_ops {
     /* Metadata of one family (empty: of all), in the arena, sorted by family. */
     bool (*metadata)(struct source *s, str family, size_t limit, struct arena *a,
                      struct metadata **out, size_t *n, struct err *err);
+    /* What was ever told of one family, newest first, in the arena; stores forget the oldest. NULL:
+     * this source keeps no history. */
+    bool (*metadata_history)(struct source *s, str family, struct arena *a, struct metadata **out,
+                             size_t *n, struct err *err);
 };
 
 /* One series alone. */

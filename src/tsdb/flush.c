@@ -131,8 +131,11 @@ static bool write_series(struct tsdb *db, struct index_writer *x, const series_l
 void db_write_metadata(struct tsdb *db, struct index_writer *x)
 {
     pthread_mutex_lock(&db->metadata.lock);
-    for (size_t i = 0; i < db->metadata.map.n; i++)
-        index_writer_metadata(x, &((struct metadata_entry *)db->metadata.map.entries[i].value)->m);
+    for (size_t i = 0; i < db->metadata.map.n; i++) {
+        const struct metadata_entry *e = db->metadata.map.entries[i].value;
+        for (size_t k = 0; k < e->n; k++)
+            index_writer_metadata(x, &e->at[k]);
+    }
     db->metadata.dirty = false;
     pthread_mutex_unlock(&db->metadata.lock);
 }

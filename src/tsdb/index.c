@@ -408,6 +408,7 @@ void index_metadata(const struct index *x, void (*fn)(void *arg, const struct me
         m.type = type <= METRIC_GAUGEHISTOGRAM ? (enum metric_type)type : METRIC_UNKNOWN;
         m.unit = dec_str(&d);
         m.help = dec_str(&d);
+        m.since = dec_svar(&d);
         if (!d.bad)
             fn(arg, &m);
     }

@@ -238,6 +238,7 @@ void index_writer_metadata(struct index_writer *x, const struct metadata *m)
     enc_u8(&x->metadata, (uint8_t)m->type);
     enc_str(&x->metadata, m->unit);
     enc_str(&x->metadata, m->help);
+    enc_svar(&x->metadata, m->since);
     x->metadata_n++;
 }
 

@@ -282,23 +282,29 @@ static bool take_series(struct merge *m, struct labels ls, size_t *samples, stru
 }
 
 struct seen {
-    struct map families;
+    struct map families; /* -> the part whose rows are taken */
     struct index_writer *out;
+    void *part;
 };
 
 static void add_metadata(void *arg, const struct metadata *md)
 {
     struct seen *s = arg;
-    if (map_put(&s->families, md->family, s))
+    void *part = map_get(&s->families, md->family);
+    if (!part)
+        map_put(&s->families, md->family, s->part);
+    if (!part || part == s->part)
         index_writer_metadata(s->out, md);
 }
 
-/* The newest part that knows a family tells what it is. */
+/* The newest part that knows a family tells what it is and was. */
 static void write_metadata(struct merge *m)
 {
     struct seen s = {.out = m->out};
-    for (size_t i = m->n; i-- > 0;)
+    for (size_t i = m->n; i-- > 0;) {
+        s.part = m->in[i].p;
         index_metadata(m->in[i].index->x, add_metadata, &s);
+    }
     map_fini(&s.families);
 }
 

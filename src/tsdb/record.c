@@ -264,6 +264,7 @@ static void encode_metadata(struct enc *e, const struct batch *b)
         enc_u8(e, (uint8_t)m->type);
         enc_str(e, m->unit);
         enc_str(e, m->help);
+        enc_svar(e, m->since);
     }
     section_end(e, at);
 }
@@ -406,6 +407,7 @@ static bool decode_metadata(struct dec *d, const struct record_visitor *v)
         m.type = type <= METRIC_GAUGEHISTOGRAM ? (enum metric_type)type : METRIC_UNKNOWN;
         m.unit = dec_str(d);
         m.help = dec_str(d);
+        m.since = dec_svar(d);
         if (d->bad || !v->metadata(v->arg, &m))
             return false;
     }

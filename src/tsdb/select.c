@@ -695,4 +695,5 @@ const struct source_ops tsdb_source_ops = {
     .label_values = db_label_values,
     .exemplars = db_exemplars,
     .metadata = db_metadata_get,
+    .metadata_history = db_metadata_history,
 };

@@ -62,10 +62,12 @@ struct part_set {
     struct tpart *at[]; /* in order of wal_from: of equal times the first stays */
 };
 
+enum { METADATA_VERSIONS_MAX = 8 };
+
 struct metadata_entry {
-    str family; /* the map's key; lives as long as the entry */
-    struct metadata m;
-    char *text; /* what m refers to */
+    str family;                                /* the map's key; lives as long as the entry */
+    struct metadata at[METADATA_VERSIONS_MAX]; /* oldest first; their text is one allocation each */
+    size_t n;
 };
 
 /* Where scrubbing is. */
@@ -192,6 +194,8 @@ void tpart_link(struct tpart *p, struct series *const *at, size_t n);
 
 /* ---- metadata.c ---- */
 enum { METADATA_MAX = 200000, METADATA_TEXT_MAX = 64 << 10 };
+bool db_metadata_history(struct source *s, str family, struct arena *a, struct metadata **out,
+                         size_t *n, struct err *err);
 void db_metadata_init(struct tsdb *db);
 void db_metadata_fini(struct tsdb *db);
 void db_metadata_put(struct tsdb *db, const struct metadata *m);

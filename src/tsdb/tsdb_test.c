@@ -282,6 +282,14 @@ static void test_metadata_is_durable(void **state)
         store_close(&s);
         store_open(&s);
     }
+    struct source *src = tsdb_source(s.db);
+    struct metadata *rows;
+    size_t n;
+    assert_true(src->ops->metadata_history(src, STR("m"), &s.arena, &rows, &n, &err));
+    assert_int_equal(n, 2);
+    assert_true(rows[0].type == METRIC_COUNTER && rows[1].type == METRIC_GAUGE);
+    assert_true(str_eqz(rows[1].help, "first") && rows[1].since > 0);
+    assert_true(rows[0].since >= rows[1].since);
     struct tsdb_stats before, after;
     tsdb_stats(s.db, &before);
     put_metadata(&s, METRIC_COUNTER, STR("second")); /* known: writes nothing */

@@ -286,8 +286,53 @@ void prometheus_label_values(struct call *c)
 
 /* ---- metadata ---- */
 
+/* history=true, ours: what was told of one family before, newest first, and when. */
+static void metadata_history(struct call *c, str family)
+{
+    struct source *src = c->api->source;
+    struct metadata *rows;
+    struct reply r;
+    struct json_writer w;
+    struct err err;
+    size_t n = 0;
+    if (!family.n) {
+        err_set(&err, ERR_INVALID,
+                "invalid parameter \"history\": it needs the parameter \"metric\"");
+        reply_error(c, &err);
+        return;
+    }
+    if (src->ops->metadata_history &&
+        !src->ops->metadata_history(src, family, c->req->arena, &rows, &n, &err)) {
+        reply_error(c, &err);
+        return;
+    }
+    success_begin(&r, &w, c);
+    json_open_object(&w);
+    if (n)
+        json_put_key(&w, family);
+    if (n)
+        json_open_array(&w);
+    for (size_t i = 0; i < n; i++) {
+        json_open_object(&w);
+        json_pair(&w, "type", metric_type_name(rows[i].type));
+        json_pair(&w, "help", rows[i].help);
+        json_pair(&w, "unit", rows[i].unit);
+        json_put_key(&w, STR("since"));
+        json_time(&w, rows[i].since);
+        json_close_object(&w);
+    }
+    if (n)
+        json_close_array(&w);
+    json_close_object(&w);
+    success_end(&r, &w);
+}
+
 void prometheus_metadata(struct call *c)
 {
+    if (str_eq(http_params_get(&c->params, STR("history")), STR("true"))) {
+        metadata_history(c, http_params_get(&c->params, STR("metric")));
+        return;
+    }
     struct source *src = c->api->source;
     struct metadata *rows;
     struct reply r;
