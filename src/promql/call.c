@@ -345,9 +345,39 @@ static bool rows_will_do(const struct over_range *o, unsigned kinds)
     case TIER_TIME_OF_FIRST:
     case TIER_TIME_OF_LAST:
         return true;
+    case TIER_RATE:
+    case TIER_INCREASE:
+    case TIER_DELTA:
+        return kinds == HAS_FLOATS || kinds == HAS_HISTOGRAMS;
     default:
         return kinds == HAS_FLOATS;
     }
+}
+
+/* Rates of histograms; of what they hold, others ask less and have it from rows as floats do. */
+static bool is_rate(enum tier_function f)
+{
+    return f == TIER_RATE || f == TIER_INCREASE || f == TIER_DELTA;
+}
+
+static void rate_of_histograms(struct over_range *o, const struct range_series *s, size_t step)
+{
+    struct mixed_window m;
+    struct mixed_value out = {absent(), NULL};
+    mixed_init(o, s, &m);
+    m.w.end = o->windows.end[step];
+    m.w.start = m.w.end - o->windows.range_ms;
+    m.w.step = grid_at(o->grid, step);
+    if (!tiered_histograms(&m, s, o->fn, &out))
+        out = (struct mixed_value){absent(), NULL};
+    o->out[step] = out.h ? absent() : out.v;
+    o->out_h[step] = out.h;
+}
+
+/* The known samples of rows are what it asks for. */
+static bool samples_will_do(const struct over_range *o)
+{
+    return !o->windows.extended && (o->fn->tier == TIER_FIRST || o->fn->tier == TIER_LAST);
 }
 
 static void note_rows(struct over_range *o, const struct range_series *s)
@@ -373,7 +403,14 @@ static bool evaluate_rows(struct over_range *o, const struct range_series *s, bo
         if (!kinds)
             continue;
         if (!rows_will_do(o, kinds)) {
-            note_rows(o, s);
+            if (!samples_will_do(o))
+                note_rows(o, s);
+            continue;
+        }
+        if (kinds == HAS_HISTOGRAMS && is_rate(o->fn->tier)) {
+            rate_of_histograms(o, s, i);
+            if (arena_over(&o->arena))
+                return eval_over_memory(o->ev, err);
             continue;
         }
         if (!tier_window(o->fn->tier, &in, end - o->windows.range_ms, end, &o->out[i]))

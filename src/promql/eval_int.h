@@ -191,6 +191,10 @@ bool tiered_look_up(const struct tiered *t, const ts_ms *at, size_t n, enum look
                     struct row *r);
 /* Up to when the samples asked for are gone. */
 ts_ms tiered_end(const struct tiered *t, const struct select_hints *h);
+/* A rate, increase or delta (`tier` says which) over a window of histograms that touches rows:
+ * `fn`, which knows samples, on what rows know. False: there is none. */
+bool tiered_histograms(const struct mixed_window *m, const struct range_series *s,
+                       const struct function *fn, struct mixed_value *out);
 /* Infos: which spans were used. */
 void tiered_note(struct eval *ev, const struct tiered *t, const struct node *at,
                  const struct select_hints *h);

@@ -61,6 +61,7 @@ struct mixed_window {
     const ts_ms *start_times;         /* NULL: not known, or not to be used */
     const bool *fell; /* of functions of counters: whether a reset lies before histogram i */
     size_t floats_n, histograms_n;
+    uint64_t stand_for;     /* so many samples, where rows of tiers stand for some; 0: w.n */
     enum extended extended; /* w then has samples from outside of (start, end] too */
 };
 

@@ -238,13 +238,19 @@ bool tier_window(enum tier_function fn, const struct tier_series *s, ts_ms start
     }
 }
 
-bool tier_window_cuts(const struct tier_row *rows, size_t n, ts_ms start, ts_ms end)
+void tier_window_cut(const struct tier_series *s, ts_ms start, ts_ms end, struct tier_cut *out)
 {
-    size_t i = tier_rows_behind(rows, n, start);
-    if (i < n && rows[i].first_t <= start)
-        return true;
-    i = tier_rows_behind(rows, n, end);
-    return i < n && rows[i].first_t <= end;
+    struct pieces p = pieces_of(s, start, end, TIER_COUNT);
+    struct extent small = shrunk(&p), large = grown(&p);
+    if (small.all.r.count < 2)
+        small.end = small.start; /* as if nothing was wholly inside */
+    *out = (struct tier_cut){
+        .left = p.left,
+        .right = p.right,
+        .inside = {small.start, small.end, small.all.r.count},
+        .grown = {large.start, large.end, large.all.r.count},
+        .share = p.left || p.right ? place(&p, &small, &large) : 1,
+    };
 }
 
 const struct tier_row *tier_row_around(const struct tier_row *rows, size_t n, ts_ms t)

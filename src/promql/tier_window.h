@@ -53,8 +53,17 @@ struct tier_series {
 bool tier_window(enum tier_function fn, const struct tier_series *s, ts_ms start, ts_ms end,
                  double *out);
 
-/* Whether any row has samples on both sides of a border of the window. */
-bool tier_window_cuts(const struct tier_row *rows, size_t n, ts_ms start, ts_ms end);
+/* S or G of a window, whatever the samples are. */
+struct tier_extent {
+    ts_ms start, end;
+    uint64_t count;
+};
+struct tier_cut {
+    const struct tier_row *left, *right; /* cut at the start, at the end; NULL: none is */
+    struct tier_extent inside, grown;    /* S, G */
+    double share;                        /* where the window is between them: 0 S, 1 G */
+};
+void tier_window_cut(const struct tier_series *s, ts_ms start, ts_ms end, struct tier_cut *out);
 
 /* The first row that has samples behind t, or n. */
 size_t tier_rows_behind(const struct tier_row *rows, size_t n, ts_ms t);

@@ -20,6 +20,25 @@ static uint64_t rnd(uint64_t n)
     return state % n;
 }
 
+/* Ten hours of a native histogram with resets; the whole copy is the source's. */
+static void add_histogram(struct mem_source *m)
+{
+    static const struct histogram_span span = {1, 3};
+    struct label name = {LABEL_NAME, STR("h")};
+    double counts[3] = {0};
+    for (ts_ms t = 5000; t < 10 * HOUR; t += 15000) {
+        if (rnd(400) == 0)
+            counts[0] = counts[1] = counts[2] = 0;
+        for (int i = 0; i < 3; i++)
+            counts[i] += (double)rnd(5);
+        struct histogram h = {.count = counts[0] + counts[1] + counts[2],
+                              .sum = counts[0] + 3 * counts[1],
+                              .zero_threshold = 0x1p-128,
+                              .positive = {&span, counts, 1, 3}};
+        mem_source_add(m, (struct labels){&name, 1}, &(struct mem_sample){.t = t, .h = &h});
+    }
+}
+
 /* Ten hours of three counters with resets, gaps and an end, scraped at their own phase. */
 static struct mem_source *source_new(bool tiers)
 {
@@ -39,6 +58,7 @@ static struct mem_source *source_new(bool tiers)
                            &(struct mem_sample){.t = t, .v = ends ? stale_nan() : v});
         }
     }
+    add_histogram(m);
     if (tiers) {
         mem_source_tier(m, HOUR, 3 * HOUR);
         mem_source_tier(m, 5 * MINUTE, 7 * HOUR);
@@ -115,6 +135,12 @@ static void test_exact_at_borders(void **s)
         "max_over_time(rate(c_total[1h])[3h:1h])",
         "rate(c_total[1h] offset 2h)",
         "rate(c_total[1h] @ 7200)",
+        "histogram_count(rate(h[1h]))",
+        "histogram_sum(increase(h[5h]))",
+        "histogram_quantile(0.7, rate(h[2h]))",
+        "count_over_time(h[3h])",
+        "histogram_count(last_over_time(h[2h]))",
+        "histogram_count(h)",
     };
     struct mem_source *all = source_new(false), *tiers = source_new(true);
     for (size_t i = 0; i < TESTS_N(texts); i++) {
@@ -206,6 +232,13 @@ static void test_between_borders(void **s)
     ask(tiers, "c_total{job=\"x\"}[2h]", (struct promql_query){.start = 4 * HOUR}, &got);
     assert_int_equal(got.r.series[0].n, 2 + 2 * 12);
     arena_fini(&got.arena);
+    ask(all, "histogram_count(rate(h[50m]))", q, &want);
+    ask(tiers, "histogram_count(rate(h[50m]))", q, &got);
+    assert_int_equal(got.r.series[0].n, want.r.series[0].n);
+    for (size_t k = 4; k < got.r.series[0].n; k++)
+        assert_true(fabs(got.r.series[0].v[k] / want.r.series[0].v[k] - 1) < 0.2);
+    arena_fini(&got.arena);
+    arena_fini(&want.arena);
     mem_source_free(all);
     mem_source_free(tiers);
 }

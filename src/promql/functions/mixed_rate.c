@@ -181,7 +181,8 @@ static bool work_of_histograms(const struct mixed_window *m, enum rate_kind kind
     double share = zero_share(counter, m->h[0]->count, w->count + w->count_low);
     double factor = inside
                         ? extrapolation_from(m)
-                        : extrapolation(m->w.t[0], m->w.t[n - 1], n, m->w.start, m->w.end, share);
+                        : extrapolation(m->w.t[0], m->w.t[n - 1], m->stand_for ? m->stand_for : n,
+                                        m->w.start, m->w.end, share);
     histogram_work_scale(w, kind == RATE_PER_SECOND ? factor / seconds(m) : factor);
     if (n > 1)
         w->reset = HISTOGRAM_GAUGE;
