@@ -174,7 +174,10 @@ static void pick(const struct record_input *in, struct picked *p)
 {
     const struct batch *b = in->b;
     bool in_place = true;
-    *p = (struct picked){.t = b->t, .v = b->v};
+    *p = (struct picked){.t = b->t, .v = b->v, .series_n = b->series_n, .n = b->series_n};
+    if (in->is_plain)
+        return;
+    p->series_n = p->n = 0;
     p->number = mem_array(b->series_n + 1, 2 * sizeof *p->number);
     p->count = p->number + b->series_n;
     for (size_t i = 0; i < b->series_n; i++) {
@@ -244,8 +247,11 @@ static void encode_samples(struct enc *e, const struct record_input *in)
         size_t at = section_begin(e, SECTION_SAMPLES);
         enc_uvar(e, p.series_n);
         enc_uvar(e, p.n);
-        put_unsigned(e, p.number, p.series_n);
-        put_unsigned(e, p.count, p.series_n);
+        put_unsigned(e, in->is_plain ? in->number : p.number, p.series_n);
+        if (in->is_plain)
+            put_column(e, NULL, p.n, 1, 0);
+        else
+            put_unsigned(e, p.count, p.series_n);
         put_times(e, p.t, p.n);
         enc_bytes(e, p.v, p.n * sizeof *p.v);
         section_end(e, at);

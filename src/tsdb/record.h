@@ -23,6 +23,7 @@ struct record_definition {
 struct record_input {
     const struct batch *b;
     const uint64_t *number;
+    bool is_plain; /* nothing is left out, and sample i is the only one of series i */
     const struct record_definition *definitions;
     size_t definitions_n;
     bytes exemplars;

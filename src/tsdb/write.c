@@ -38,15 +38,27 @@ struct pending {
     _Atomic unsigned refs; /* the writer's and the committer's: the last one ends the flight */
 };
 
+/* One piece, cleared by hand: jemalloc gives large cleared memory by taking pages from the kernel.
+ */
+static struct pending *pending_new(size_t n)
+{
+    size_t arrays = n * (sizeof(struct series *) + sizeof(uint64_t) + sizeof(uint32_t) + 1);
+    struct pending *p = mem_alloc(sizeof *p + arrays);
+    memset(p, 0, sizeof *p + arrays);
+    p->n = n;
+    p->refs = 2;
+    p->series = (struct series **)(p + 1);
+    p->number = (uint64_t *)(p->series + n);
+    p->defined = (uint32_t *)(p->number + n);
+    p->define = (uint8_t *)(p->defined + n);
+    return p;
+}
+
 static void pending_unref(struct pending *p)
 {
     if (atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     flight_end(&p->db->head.flights, &p->flight);
-    free(p->series);
-    free(p->number);
-    free(p->defined);
-    free(p->define);
     free(p);
 }
 
@@ -445,7 +457,7 @@ static struct enc encode(struct pending *p, uint64_t segment)
     struct enc e = {0};
     struct arena a ARENA_CLEANUP;
     arena_init(&a, 0);
-    struct record_input in = {.b = p->b, .number = p->number};
+    struct record_input in = {.b = p->b, .number = p->number, .is_plain = p->is_plain};
     struct enc exemplars = {0};
     if (p->exemplars_n)
         exemplar_rows_encode(&exemplars, p->exemplar_series, p->exemplars_n, p->exemplars,
@@ -558,13 +570,11 @@ void db_write(struct sink *s, struct batch *b, batch_done done, void *arg)
         refuse(b, done, arg);
         return;
     }
-    struct pending *p = mem_new(struct pending);
-    *p = (struct pending){.db = db_of_sink(s), .b = b, .n = b->series_n, .done = done, .arg = arg};
-    p->refs = 2;
-    p->series = mem_zalloc((p->n + 1) * sizeof(struct series *));
-    p->number = mem_zalloc((p->n + 1) * sizeof *p->number);
-    p->defined = mem_array(p->n + 1, sizeof *p->defined);
-    p->define = mem_zalloc(p->n + 1);
+    struct pending *p = pending_new(b->series_n);
+    p->db = db_of_sink(s);
+    p->b = b;
+    p->done = done;
+    p->arg = arg;
     flight_begin(&p->db->head.flights, &p->flight);
     drop_unsound(p);
     drop_out_of_bounds(p);
