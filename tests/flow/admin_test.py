@@ -37,6 +37,7 @@ def closed_without_the_flag():
                 "status": "error", "errorType": "unavailable",
                 "error": "admin APIs disabled"}, reply.text
         assert s.get(ADMIN + "snapshot").status == 405
+        assert s.get("/api/v1/features").json["data"]["api"]["admin"] is False
 
 
 @test
@@ -104,6 +105,7 @@ def snapshots_are_whole():
 def status_of_the_storage():
     with server() as s:
         assert s.get("/api/v1/status/tsdb/blocks").json["data"] == {"blocks": []}
+        assert s.get("/api/v1/features").json["data"]["api"]["admin"] is True
         assert remote_write(s.url, rows()).status == 204
         data = s.get("/api/v1/status/tsdb", limit=2).json["data"]
         head = data["headStats"]

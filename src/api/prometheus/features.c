@@ -11,7 +11,7 @@ struct feature {
 
 // clang-format off
 static const struct feature api_rows[] = {
-    {"admin"}, {"exclude_alerts", true}, {"label_values_match", true}, {"otlp_write_receiver"},
+    {"exclude_alerts", true}, {"label_values_match", true}, {"otlp_write_receiver"},
     {"query_stats", true}, {"query_warnings", true}, {"remote_write_receiver", true},
     {"time_range_labels", true}, {"time_range_series", true},
 };
@@ -90,6 +90,8 @@ void prometheus_features(struct call *c)
             json_put_bool(&w, f->on || enabled & f->promql);
         }
         if (categories[i].rows == api_rows) {
+            json_put_key(&w, STR("admin"));
+            json_put_bool(&w, c->api->admin_api);
             json_put_key(&w, STR("lifecycle"));
             json_put_bool(&w, c->api->lifecycle);
         }
