@@ -61,6 +61,7 @@ struct node {
     enum node_kind kind;
     enum promql_type type;
     uint32_t start, end; /* bytes of the text */
+    uint32_t id;         /* from 0, below nodes_n */
     uint16_t depth;      /* 1 for a leaf */
     /* The same at every step of a range query: evaluated once. */
     bool invariant;

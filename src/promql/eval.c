@@ -274,6 +274,12 @@ static bool eval_each_step(struct eval *ev, const struct node *n, const struct g
 bool eval_rows(struct eval *ev, const struct node *n, const struct grid *g,
                const struct row_sink *sink, struct err *err)
 {
+    return ev->costs ? measure_rows(ev, n, g, sink, err) : eval_rows_plain(ev, n, g, sink, err);
+}
+
+bool eval_rows_plain(struct eval *ev, const struct node *n, const struct grid *g,
+                     const struct row_sink *sink, struct err *err)
+{
     if (g->n == 0)
         return true;
     if (!budget_use(ev->q->budget, 0, err) || !eval_memory(ev, err))

@@ -87,6 +87,7 @@ struct eval {
     bool range_query;
     VEC(struct selection_ref) selections;
     struct notes *notes;
+    struct promql_cost *costs; /* by node; NULL when nobody asked */
     size_t outside_bytes; /* of working memory that is not in the arena */
     str func; /* innermost function or aggregation being evaluated, a hint for the source */
     struct promql_stats stats;
@@ -120,6 +121,20 @@ bool eval_duration(struct eval *ev, int64_t literal_ms, const struct node *expr,
 /* The end of the windows, or time of the lookup, at every step: @ and offset applied. */
 bool eval_when(struct eval *ev, const struct when *w, const struct grid *g, ts_ms *out,
                struct err *err);
+
+/* ---- explain.c: the same, measured ---- */
+
+bool measure_rows(struct eval *ev, const struct node *n, const struct grid *g,
+                  const struct row_sink *sink, struct err *err);
+struct windows;
+struct range_sink;
+bool measure_range(struct eval *ev, const struct node *n, const struct windows *w,
+                   const struct range_sink *sink, struct err *err);
+/* What they measure: eval.c and select.c. */
+bool eval_rows_plain(struct eval *ev, const struct node *n, const struct grid *g,
+                     const struct row_sink *sink, struct err *err);
+bool eval_range_plain(struct eval *ev, const struct node *n, const struct windows *w,
+                      const struct range_sink *sink, struct err *err);
 
 /* ---- select.c ---- */
 

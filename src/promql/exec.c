@@ -270,7 +270,7 @@ static bool check_query(const struct promql_query *q, struct err *err)
     return true;
 }
 
-static void eval_init(struct eval *ev, const struct promql_query *q)
+static void eval_init(struct eval *ev, const struct promql_query *q, struct arena *result)
 {
     *ev = (struct eval){.q = q, .expr = q->expr};
     arena_init(&ev->arena, q->memory_max_bytes);
@@ -282,6 +282,8 @@ static void eval_init(struct eval *ev, const struct promql_query *q)
     ev->lookback_ms = q->lookback_ms ? q->lookback_ms : 5 * 60 * 1000;
     ev->delayed_names = q->features & PROMQL_DELAYED_NAME_REMOVAL;
     ev->notes = notes_new(q->expr);
+    if (q->explain && q->budget->mono_ns)
+        ev->costs = arena_array(result, struct promql_cost, q->expr->nodes_n);
 }
 
 static void eval_fini(struct eval *ev)
@@ -301,12 +303,13 @@ bool promql_exec(const struct promql_query *q, struct arena *result, struct prom
     int64_t begin = now_ns(q);
     struct eval ev;
     struct promql_result r = {0};
-    eval_init(&ev, q);
+    eval_init(&ev, q, result);
     struct output o = {.ev = &ev, .arena = result, .r = &r};
     bool ok = evaluate(&o, err) && eval_memory(&ev, err);
     if (ok) {
         notes_take(ev.notes, result, &r);
         r.stats = ev.stats;
+        r.costs = ev.costs;
         r.stats.peak_bytes = ev.arena.used;
         r.stats.eval_ns = now_ns(q) - begin;
         *out = r;

@@ -2,7 +2,9 @@
 /* The facade as its callers see it: types, order, limits, statistics, and names that go at once. */
 #include <math.h>
 
+#include "base/strbuf.h"
 #include "base/test.h"
+#include "codec/json_writer.h"
 #include "promql/mem_source.h"
 #include "promql/promql.h"
 
@@ -214,6 +216,50 @@ static void test_histogram_memory(void **state)
     run_fini(&x);
 }
 
+static int64_t tick(void *clock)
+{
+    return *(int64_t *)clock += 1000;
+}
+
+/* A clock that goes on by a microsecond at each look. */
+static void test_explain(void **state)
+{
+    struct run x;
+    int64_t clock = 0;
+    STRBUF_CLEANUP struct strbuf b = {0}, deep = {0};
+    struct json_writer w = json_writer(&b);
+    run_init(&x);
+    struct promql_expr *e = promql_parse(STR("sum(rate(a[5m])) + 1"), NULL, &x.err);
+    x.budget = (struct budget){.mono_ns = tick, .clock = &clock};
+    struct promql_query q = {.source = mem_source_source(x.m),
+                             .expr = e,
+                             .start = 300000,
+                             .budget = &x.budget,
+                             .explain = true};
+    assert_non_null(e);
+    assert_true(promql_exec(&q, &x.arena, &x.r, &x.err));
+    promql_explain(e, x.r.costs, &w);
+    assert_true(str_find(strbuf_str(&b), STR("{\"expr\":\"sum(rate(a[5m])) + 1\",\"rows\":1,"
+                                             "\"calls\":1,\"parts\":[{\"expr\":\"sum(")) >= 0);
+    assert_true(str_find(strbuf_str(&b), STR("{\"expr\":\"a[5m]\",\"rows\":3,\"calls\":1,")) > 0);
+    promql_expr_free(e);
+
+    for (int i = 0; i < 90; i++)
+        strbuf_addz(&deep, "abs(");
+    strbuf_addc(&deep, 'a');
+    for (int i = 0; i < 90; i++)
+        strbuf_addc(&deep, ')');
+    q.expr = e = promql_parse(strbuf_str(&deep), NULL, &x.err);
+    assert_non_null(e);
+    assert_true(promql_exec(&q, &x.arena, &x.r, &x.err));
+    promql_explain(e, x.r.costs, &w);
+    q.explain = false;
+    assert_true(promql_exec(&q, &x.arena, &x.r, &x.err));
+    assert_null(x.r.costs);
+    promql_expr_free(e);
+    run_fini(&x);
+}
+
 static void test_notes(void **state)
 {
     struct run x;
@@ -229,9 +275,10 @@ static void test_notes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types), cmocka_unit_test(test_points),
-        cmocka_unit_test(test_names), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_notes), cmocka_unit_test(test_histogram_memory),
+        cmocka_unit_test(test_types),   cmocka_unit_test(test_points),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_notes),   cmocka_unit_test(test_histogram_memory),
+        cmocka_unit_test(test_explain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ struct node *parse_new(struct parser *p, enum node_kind kind, uint32_t start)
     }
     struct node *n = arena_new(&p->expr->arena, struct node);
     n->kind = kind;
+    n->id = (uint32_t)p->expr->nodes_n - 1;
     n->start = start;
     n->depth = 1;
     return n;

@@ -93,6 +93,12 @@ struct json_writer;
  * stepExpr, offsetExpr. */
 void promql_tree(const struct promql_expr *e, struct json_writer *w);
 
+struct promql_cost;
+/* The expression with what its parts cost, as one JSON value: expr, rows, calls, totalTime and
+ * selfTime in seconds, and parts. `costs` are those of a result of this expression. */
+void promql_explain(const struct promql_expr *e, const struct promql_cost *costs,
+                    struct json_writer *w);
+
 struct promql_query {
     struct source *source;
     const struct promql_expr *expr;
@@ -104,6 +110,14 @@ struct promql_query {
     size_t
         memory_max_bytes; /* working memory and result; 0: no limit; error names query.max-memory */
     unsigned features;    /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
+    bool explain;         /* measure each part of the expression; needs a clock in the budget */
+};
+
+/* What one part of the expression did. */
+struct promql_cost {
+    int64_t ns;     /* of wall time, with the parts below it, without what took its rows */
+    uint64_t rows;  /* series given */
+    uint64_t calls; /* evaluations: more than one in an aggregation's parameter, a subquery, ... */
 };
 
 /* One series of a result. A vector has n = 1 in each, a matrix n >= 1 with rising times. */
@@ -137,6 +151,7 @@ struct promql_result {
     str *warnings, *infos;
     size_t warnings_n, infos_n;
     struct promql_stats stats;
+    const struct promql_cost *costs; /* with `explain`: for promql_explain; else NULL */
 };
 
 /*

@@ -328,6 +328,12 @@ static bool range_subquery(struct eval *ev, const struct node *n, const struct w
 bool eval_range(struct eval *ev, const struct node *n, const struct windows *w,
                 const struct range_sink *sink, struct err *err)
 {
+    return ev->costs ? measure_range(ev, n, w, sink, err) : eval_range_plain(ev, n, w, sink, err);
+}
+
+bool eval_range_plain(struct eval *ev, const struct node *n, const struct windows *w,
+                      const struct range_sink *sink, struct err *err)
+{
     if (w->n == 0)
         return true;
     if (n->kind == NODE_SUBQUERY)

@@ -161,6 +161,10 @@ def statistics_and_limits_are_taken():
         reply = s.get("/api/v1/query", query="m", time=NOW_S, stats="all", limit=2).json
         assert len(reply["data"]["result"]) == 2 and reply["warnings"], reply
         assert reply["data"]["stats"]["samples"]["samplesRead"] >= 5, reply
+        told = s.get("/api/v1/query", query="sum(m) * 2", time=NOW_S, explain="true").json["data"]
+        top = told["explain"]
+        assert top["expr"] == "sum(m) * 2" and top["rows"] == 1, top
+        assert top["parts"][0]["parts"][0]["rows"] == 5 and top["totalTime"] >= 0, top
 
 
 METRICS = """# HELP jobs_total Jobs done.

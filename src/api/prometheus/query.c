@@ -224,7 +224,8 @@ static bool cut_to_limit(struct promql_result *res, uint64_t limit)
     return true;
 }
 
-static void respond(struct call *c, struct promql_result *res, uint64_t limit)
+static void respond(struct call *c, const struct promql_query *q, struct promql_result *res,
+                    uint64_t limit)
 {
     struct reply r;
     struct json_writer w;
@@ -236,6 +237,10 @@ static void respond(struct call *c, struct promql_result *res, uint64_t limit)
     }
     if (http_params_get(&c->params, STR("stats")).n)
         write_stats(&w, &res->stats);
+    if (res->costs) {
+        json_put_key(&w, STR("explain"));
+        promql_explain(q->expr, res->costs, &w);
+    }
     json_close_object(&w);
     if (cut) {
         str *with = arena_array(c->req->arena, str, res->warnings_n + 1);
@@ -260,8 +265,9 @@ static void execute(struct call *c, struct promql_query *q, uint64_t limit)
     q->budget = c->budget;
     q->memory_max_bytes = c->api->query.memory_max_bytes;
     q->features = c->api->query.features;
+    q->explain = str_eqz(http_params_get(&c->params, STR("explain")), "true");
     if (promql_exec(q, &arena, &res, &err))
-        respond(c, &res, limit);
+        respond(c, q, &res, limit);
     else
         reply_error(c, &err);
 }
