@@ -3,16 +3,18 @@
  */
 #include "sys/sim/sim.h"
 #include "tsdb/index.h"
+#include "tsdb/tier_part.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* Six sections; lengths are the first twelve bytes. */
+/* Six sections; lengths are the first twelve bytes. Values and metadata are the blocks of rows and
+ * their directory too. */
 static void write_part(struct env *env, const uint8_t *data, size_t n)
 {
     static const char *const names[] = {"values", "times",  "symbols",
                                         "series", "blocks", "metadata"};
     struct err err;
-    struct part_info info = {.id = 1, .kind = PART_KIND_METRICS};
+    struct part_info info = {.id = 1, .kind = PART_KIND_METRICS, .series = 2};
     uint64_t size;
     env->disk->ops->mkdir(env->disk, STR("p"), &err);
     struct part_writer *w = part_writer_open(env->disk, STR("p"), 1, &err);
@@ -22,9 +24,25 @@ static void write_part(struct env *env, const uint8_t *data, size_t n)
         len = len < n - at ? len : n - at;
         part_writer_section(w, names[i]);
         part_writer_add(w, data + at, len);
+        if (i == 0 || i == 5) {
+            part_writer_section(w, i ? "row_blocks" : "rows");
+            part_writer_add(w, data + at, len);
+        }
         at += len;
     }
     part_writer_finish(w, &info, &size, &err);
+}
+
+static void use_rows(struct part *p)
+{
+    struct arena a ARENA_CLEANUP;
+    struct err err;
+    arena_init(&a, 0);
+    struct tier_rows rows = {.arena = &a};
+    struct tier_dir *d = tier_dir_load(p, &err);
+    for (uint32_t i = 0; d && i < 3; i++)
+        tier_dir_read(d, i, &rows, &err);
+    tier_dir_free(d);
 }
 
 static void ignore(void *arg, str text)
@@ -72,8 +90,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         use(x);
         index_free(x);
     }
-    if (p)
+    if (p) {
+        use_rows(p);
         part_close(p);
+    }
     sim_free(sim);
     return 0;
 }

@@ -518,11 +518,28 @@ static ts_ms limit_of(struct tsdb *db, int64_t age_ms)
     return tier_window_start(now - age_ms, border_ms(db));
 }
 
-static bool is_over(const struct part_set *ps, const struct tpart *p, int64_t source, ts_ms limit)
+/* Readers tell what they cannot read. */
+static bool is_readable(struct tpart *p)
+{
+    pthread_mutex_lock(&p->db->parts_lock);
+    bool ok = !p->bad;
+    pthread_mutex_unlock(&p->db->parts_lock);
+    return ok;
+}
+
+static bool is_whole(struct tpart *p)
+{
+    pthread_mutex_lock(&p->db->parts_lock);
+    bool ok = !p->bad && !p->damaged;
+    pthread_mutex_unlock(&p->db->parts_lock);
+    return ok;
+}
+
+static bool is_over(const struct part_set *ps, struct tpart *p, int64_t source, ts_ms limit)
 {
     const struct part_info *info = part_info(p->part);
-    return step_of(p) == source && info->min_t <= info->max_t && info->max_t <= limit && !p->bad &&
-           !is_needed(ps, p);
+    return step_of(p) == source && info->min_t <= info->max_t && info->max_t <= limit &&
+           is_readable(p) && !is_needed(ps, p);
 }
 
 static ts_ms until_so_far(const struct part_set *ps, int64_t source)
@@ -569,7 +586,7 @@ static struct tier_job *choose_old(struct tsdb *db, int64_t source)
     for (size_t i = 0; i < ps->n; i++) {
         const struct part_info *info = part_info(ps->at[i]->part);
         bool old = j->ids_n < REMOVES_MAX && is_over(ps, ps->at[i], source, until);
-        if (old || (step_of(ps->at[i]) == source && info->min_t <= until))
+        if (old || (step_of(ps->at[i]) == source && info->min_t <= until && is_readable(ps->at[i])))
             job_add(j, ps->at[i], old);
     }
     return j;
@@ -583,7 +600,7 @@ static bool can_merge(const struct tsdb *db, struct tpart *const *at)
     const struct part_info *first = part_info(at[0]->part);
     for (size_t i = 0; i < MERGE_PARTS; i++) {
         const struct part_info *info = part_info(at[i]->part);
-        if (at[i]->damaged || at[i]->bad || info->level != first->level ||
+        if (!is_whole(at[i]) || info->level != first->level ||
             info->tier.step_ms != first->tier.step_ms ||
             info->tier.source_ms != first->tier.source_ms)
             return false;

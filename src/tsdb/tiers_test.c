@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A store whose samples become rows, and those coarser rows, against all that was ever written. */
 #include "tsdb/test_model.h"
+#include "tsdb/verify.h"
 
 enum { MINUTE = 60000, HOUR = 60 * MINUTE, SERIES = 4, CALM = 3 };
 #define DAY (24LL * HOUR)
@@ -264,6 +265,11 @@ static void assert_spans(struct world *w)
     arena_fini(&v.arena);
 }
 
+static void on_finding(void *arg, str path, uint64_t off, const char *what)
+{
+    print_error("%.*s at %llu: %s\n", STR_ARG(path), (unsigned long long)off, what);
+}
+
 static void test_life(void **state)
 {
     for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -273,6 +279,10 @@ static void test_life(void **state)
         check(&w);
         assert_spans(&w);
         world_close(&w);
+        struct verify_report report;
+        struct err err = {0};
+        assert_true(tsdb_verify(&w.env, STR(""), on_finding, NULL, &report, &err));
+        assert_int_equal(report.findings, 0);
         world_open(&w);
         check(&w);
         live(&w, 144, seed > 1);
@@ -418,6 +428,35 @@ static void test_lost_catalog(void **state)
     world_fini(&w);
 }
 
+/* A page of old samples is damaged: its series lose what it had, the file is put away, the others
+ * become rows. */
+static void test_damaged_samples(void **state)
+{
+    struct world w;
+    struct err err = {0};
+    struct disk_info info;
+    struct view v;
+    world_init(&w, 7);
+    for (int k = 0; k < 144; k++) {
+        put(&w, env_now_ms(&w.env), 10, false);
+        sim_advance_ms(w.sim, 10 * MINUTE);
+    }
+    assert_true(tsdb_flush(w.db, &err));
+    assert_true(sim_flip(w.sim, STR("metrics/parts/0000000000000001.part"), 200, 3));
+    sim_advance_ms(w.sim, 2 * DAY);
+    put(&w, env_now_ms(&w.env), 1, false);
+    for (int k = 0; k < 50; k++)
+        tsdb_tick(w.db, &err);
+    assert_int_equal(err.kind, ERR_NONE);
+    str path = STR("metrics/quarantine/0000000000000001.part");
+    assert_true(w.env.disk->ops->stat(w.env.disk, path, &info, &err));
+    look(&w, 0, 0, INT64_MAX / 2, &v);
+    assert_int_equal(v.raw.n, 1);
+    assert_int_equal(v.spans_n, 1);
+    arena_fini(&v.arena);
+    world_fini(&w);
+}
+
 static void test_options(void **state)
 {
     static const struct tsdb_tier wrong[][2] = {
@@ -442,9 +481,13 @@ static void test_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),       cmocka_unit_test(test_import_of_old),
-        cmocka_unit_test(test_ranges),     cmocka_unit_test(test_deleted),
-        cmocka_unit_test(test_power_cuts), cmocka_unit_test(test_lost_catalog),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_import_of_old),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_deleted),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_lost_catalog),
+        cmocka_unit_test(test_damaged_samples),
         cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
