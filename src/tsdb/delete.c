@@ -140,18 +140,19 @@ static bool find_deleted(struct tsdb *db, struct tpart **out, struct err *err)
     return true;
 }
 
-/* One part; *done: none is left, and the tombstones are gone. */
-static bool clean_one(struct tsdb *db, bool *done, struct err *err)
+/* A slice of it; *done: no part is left, and the tombstones are gone. */
+static bool clean_some(struct tsdb *db, bool *done, struct err *err)
 {
     struct tpart *p;
     *done = false;
+    if (db->merge)
+        return db_merge_slice(db, err);
     if (!find_deleted(db, &p, err))
         return false;
     if (p)
         return db_rewrite(db, p, err);
     *done = true;
-    /* A merge that is under way may have read a part before it was deleted from. */
-    db_merge_abort(db);
+    /* A job that is under way may have read a part before it was deleted from. */
     db_tier_abort(db);
     return db->tombstones->n == 0 || put_tombstones(db, tombstones_new(0), err);
 }
@@ -161,7 +162,7 @@ bool tsdb_clean_tombstones(struct tsdb *db, struct err *err)
     bool done = false, ok = true;
     while (ok && !done) {
         pthread_mutex_lock(&db->work);
-        ok = clean_one(db, &done, err);
+        ok = clean_some(db, &done, err);
         pthread_mutex_unlock(&db->work);
         pool_yield();
     }

@@ -400,7 +400,7 @@ static uint64_t bytes_done(const struct merge *m)
     return (uint64_t)(part / (double)m->n * (double)m->bytes);
 }
 
-static bool go_on(struct tsdb *db, struct err *err)
+bool db_merge_slice(struct tsdb *db, struct err *err)
 {
     struct merge *m = db->merge;
     bool done;
@@ -433,7 +433,7 @@ bool db_merge(struct tsdb *db, bool *did, struct err *err)
             return err->kind == ERR_NONE;
     }
     *did = true;
-    return go_on(db, err);
+    return db_merge_slice(db, err);
 }
 
 bool db_rewrite(struct tsdb *db, struct tpart *p, struct err *err)
@@ -442,12 +442,10 @@ bool db_rewrite(struct tsdb *db, struct tpart *p, struct err *err)
         return db_tier_rewrite(db, p, err);
     db_tier_abort(db);
     db_merge_abort(db);
-    bool ok = begin(db, &p, 1, part_info(p->part)->level, err);
-    if (!ok && err->kind == ERR_NONE)
-        return err_set(err, ERR_NO_SPACE, "no room on the disk to write a part anew");
-    while (db->merge && ok)
-        ok = go_on(db, err);
-    return ok;
+    if (begin(db, &p, 1, part_info(p->part)->level, err))
+        return true;
+    return err->kind == ERR_NONE &&
+           err_set(err, ERR_NO_SPACE, "no room on the disk to write a part anew");
 }
 
 bool tsdb_settle(struct tsdb *db, struct err *err)

@@ -250,8 +250,11 @@ void db_merge_pay(struct tsdb *db, uint64_t size, int64_t spent_ns);
 bool db_merge_space(const struct tsdb *db, uint64_t size, struct err *err);
 /* Gives up the merge under way. */
 void db_merge_abort(struct tsdb *db);
-/* Writes a part anew without what is hidden. Under `work`. */
+/* Writes a part anew without what is hidden, or begins to: what db->merge is then, slices end.
+ * Under `work`. */
 bool db_rewrite(struct tsdb *db, struct tpart *p, struct err *err);
+/* A slice of the job, whatever its budget. Under `work`. */
+bool db_merge_slice(struct tsdb *db, struct err *err);
 bool db_quarantine(struct tsdb *db, bool *did, struct err *err);
 
 /* ---- select.c ---- */
