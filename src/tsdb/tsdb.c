@@ -10,7 +10,7 @@
 
 enum {
     SHARDS_MAX = 64,
-    READ_ONLY_ATTEMPTS = 8,
+    READ_ONLY_ATTEMPTS = 32,
     EXEMPLARS_DEFAULT = 100000,
     CLOSE_WAL_BYTES = 8 << 20,
 };
@@ -223,14 +223,16 @@ static bool has_storage(const struct tsdb_options *o, struct err *err)
 static struct tsdb *open_beside(const struct tsdb_options *o, struct tsdb_recovery *report,
                                 struct err *err)
 {
-    bool moved = true;
+    bool moved = true, again = true;
     if (!has_storage(o, err))
         return NULL;
-    for (int i = 0; i < READ_ONLY_ATTEMPTS && moved; i++) {
+    for (int i = 0; i < READ_ONLY_ATTEMPTS && again; i++) {
         err_clear(err);
         struct tsdb *db = open_once(o, report, &moved, err);
         if (db)
             return db;
+        /* A segment of the WAL was ended (its file becomes shorter) or deleted under the reader. */
+        again = moved || err->kind == ERR_CORRUPT || err->kind == ERR_NOT_FOUND;
     }
     if (moved)
         err_set(err, ERR_UNAVAILABLE, "the directory changes faster than it can be opened");

@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 from harness import (NUNCHI, PATIENCE_S, WRITE_HEADERS, Server, field, free_port, http, main, need,
@@ -367,6 +368,47 @@ def tools_work_beside_a_server():
             assert value == 3, value
             help_text = again.get("/api/v1/metadata", metric="load").json["data"]["load"][0]["help"]
             assert help_text == "Load.", help_text
+
+
+@test
+def tools_work_beside_a_busy_server():
+    """Every dump holds what was acknowledged before it, whole batches, while parts come and go."""
+    now = int(time.time()) - 5000
+    with Server("--no-watch.host", "--web.enable-admin-api") as s:
+        done, failed = [0], []
+        stop = threading.Event()
+
+        def work(step):
+            try:
+                while not stop.is_set():
+                    step()
+            except Exception as e:  # told by the assertion below
+                failed.append(e)
+
+        def write():
+            k = done[0]
+            rows = [({"__name__": "m", "i": str(i)}, [(k, (now + k) * 1000)]) for i in range(100)]
+            assert remote_write(s.url, rows).status == 204
+            done[0] += 1
+
+        def flush():
+            assert s.post("/api/v1/admin/tsdb/snapshot").status == 200
+
+        threads = [threading.Thread(target=work, args=(step,)) for step in (write, flush)]
+        for t in threads:
+            t.start()
+        try:
+            wait_for("writes", lambda: done[0] > 5)
+            for _ in range(8):
+                before = done[0]
+                n = len(samples(db("dump", s.directory).stdout))
+                assert n % 100 == 0 and before * 100 <= n <= (done[0] + 1) * 100, (before, n)
+                assert "all whole" in db("verify", s.directory).stdout
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        assert not failed, failed
 
 
 @test
