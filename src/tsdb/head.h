@@ -128,6 +128,13 @@ struct head {
 void head_init(struct head *h, unsigned shards);
 void head_fini(struct head *h);
 
+/* What counts against the budget. */
+static inline uint64_t head_memory(struct head *h)
+{
+    return atomic_load_explicit(&h->memory, memory_order_relaxed) + symbols_bytes(&h->symbols) +
+           keys_bytes(&h->keys);
+}
+
 static inline unsigned head_shard_of(const struct head *h, uint64_t hash)
 {
     return (unsigned)(hash >> 40) & (h->shards_n - 1);

@@ -39,7 +39,7 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *out)
     add_parts(db, db->parts, out);
     pthread_rwlock_unlock(&h->gate);
     out->series = atomic_load(&h->series);
-    out->memory_bytes = atomic_load(&h->memory) + symbols_bytes(&h->symbols);
+    out->memory_bytes = head_memory(h);
     for (unsigned i = 0; i < h->shards_n; i++) {
         pthread_rwlock_rdlock(&h->shards[i].lock);
         out->label_pairs += h->shards[i].postings.n;

@@ -144,8 +144,7 @@ static bool may_add(struct pending *p, struct batch_series *s)
     const char *why = NULL;
     if (s->labels.n > SERIES_LABELS_MAX)
         why = "more labels than storage takes";
-    else if (atomic_load_explicit(&h->memory, memory_order_relaxed) + symbols_bytes(&h->symbols) >
-             p->db->o.memory_bytes_max)
+    else if (head_memory(h) > p->db->o.memory_bytes_max)
         why = "new series are refused because the memory of the head is used up "
               "(storage memory budget)";
     if (!why)
