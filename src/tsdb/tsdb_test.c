@@ -471,9 +471,9 @@ static void test_golden(void **state)
     const char *root = getenv("NUNCHI_SOURCE");
     struct store s;
     struct err err = {0};
-    store_init(&s, 1);
     if (!root)
         skip();
+    store_init(&s, 1);
     arena_reset(&s.arena);
     struct disk *d =
         disk_system_open(arena_printf(&s.arena, "%s/tests/formats/metrics-1", root).p, &err);
