@@ -44,6 +44,21 @@ struct scan {
     size_t window_n, window_cap;
 };
 
+/* Beside a server a segment that ended loses what was reserved behind its last record: zeros. */
+static bool read_shortened(struct scan *s, uint64_t off, uint8_t *to, size_t n)
+{
+    struct err ignored = {0};
+    uint64_t size;
+    if (!s->read_only || !s->disk->ops->size(s->file, &size, &ignored) || size >= off + n)
+        return false;
+    size_t have = size > off ? (size_t)(size - off) : 0;
+    err_clear(s->err);
+    if (have && !s->disk->ops->read(s->file, off, to, have, s->err))
+        return false;
+    memset(to + have, 0, n - have);
+    return true;
+}
+
 /* n bytes at `off` (the caller knows that they are before `limit`), or NULL with err set. */
 static const uint8_t *view(struct scan *s, uint64_t off, size_t n)
 {
@@ -57,7 +72,8 @@ static const uint8_t *view(struct scan *s, uint64_t off, size_t n)
         s->window_cap = want;
     }
     s->window_n = 0;
-    if (!s->disk->ops->read(s->file, off, s->window, want, s->err))
+    if (!s->disk->ops->read(s->file, off, s->window, want, s->err) &&
+        !read_shortened(s, off, s->window, want))
         return NULL;
     s->window_off = off;
     s->window_n = want;

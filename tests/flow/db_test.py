@@ -392,6 +392,8 @@ def tools_work_beside_a_busy_server():
             done[0] += 1
 
         def flush():
+            enough = done[0] + 20
+            wait_for("writes", lambda: done[0] >= enough or stop.is_set())
             assert s.post("/api/v1/admin/tsdb/snapshot").status == 200
 
         threads = [threading.Thread(target=work, args=(step,)) for step in (write, flush)]

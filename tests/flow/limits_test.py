@@ -15,7 +15,7 @@ import urllib.parse
 from harness import WRITE_HEADERS, Server, main, resident_bytes, series, skip, snappy, test, wait_for
 
 SERIES, SAMPLES = 2000, 240
-MEMORY_MAX = 3 << 30  # of the whole server with all hostile queries at once
+MEMORY_MAX = 4 << 30  # of the whole server with all hostile queries at once
 ALL = '{__name__=~".+"}'
 
 

@@ -82,8 +82,11 @@ def traced(directory, trace):
     finally:
         server.terminate()
         server.wait()
-    with open(trace, encoding="latin-1") as f:
-        wait_for("the end of the trace", lambda: f"{server.pid} +++ exited" in f.read())
+
+    def is_complete():
+        with open(trace, encoding="latin-1") as f:
+            return re.search(rf"^{server.pid} +\+\+\+ exited", f.read(), re.M)
+    wait_for("the end of the trace", is_complete)
 
 
 def check(calls):
