@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "model/sample.h"
-#include "tsdb/block.h"
 
 /* The first n of an array in one of the capacity. */
 static void *grown(struct gather *g, const void *old, size_t each)
@@ -111,23 +110,6 @@ void gather_put(struct gather *g, ts_ms t, double v)
     gather_room(g, 1);
     g->t[g->n] = t;
     g->v[g->n++] = v;
-}
-
-bool gather_block(struct gather *g, bytes block, struct err *err)
-{
-    size_t n = block_count(block);
-    if (n == 0)
-        return err_set(err, ERR_CORRUPT, "a block of samples is malformed");
-    gather_room(g, n);
-    if (!block_decode(block, g->t + g->n, g->v + g->n, err))
-        return false;
-    bool falls = false;
-    for (size_t i = 1; i < n; i++)
-        falls |= g->t[g->n + i - 1] >= g->t[g->n + i];
-    if (falls)
-        return err_set(err, ERR_CORRUPT, "a block of samples is not in order of time");
-    gather_keep(g, n);
-    return true;
 }
 
 void gather_drop(struct gather *g, size_t from, ts_ms start, ts_ms end)

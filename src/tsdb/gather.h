@@ -11,7 +11,6 @@
 #define TSDB_GATHER_H
 
 #include "base/arena.h"
-#include "base/err.h"
 #include "base/str.h"
 #include "model/histogram.h"
 #include "tsdb/starts.h"
@@ -45,8 +44,6 @@ void gather_room(struct gather *g, size_t extra);
 void gather_keep(struct gather *g, size_t extra);
 /* One sample, if it is wanted. */
 void gather_put(struct gather *g, ts_ms t, double v);
-/* Decodes a block (block.h) and keeps what is wanted of it. */
-bool gather_block(struct gather *g, bytes block, struct err *err);
 /* Takes out the samples from place `from` on with start <= t <= end. */
 void gather_drop(struct gather *g, size_t from, ts_ms start, ts_ms end);
 /* Sorts by time; of equal times the first that was added stays. `h` and `since` are NULL or of all

@@ -5,7 +5,6 @@
 
 #include "base/test.h"
 #include "model/source.h"
-#include "tsdb/block.h"
 
 enum { STEP = 300000, SAMPLES = 6000 };
 
