@@ -154,6 +154,7 @@ static bool start_storage(struct server *s, const struct server_config *c, struc
         .tiers_n = set->tiers_n,
         .memory_bytes_max = set->memory_bytes,
         .exemplars_max = exemplars_max(c),
+        .start_zeros = set->start_zeros,
     };
     if (!open_tsdb(s, &o, &recovery, err))
         return false;
@@ -184,6 +185,7 @@ static bool start_scraping(struct server *s, struct err *err)
         .env = &s->env,
         .immediate_first = set->watch_host,
         .series_per_target = set->series_per_target,
+        .start_timestamps = set->start_timestamps,
     };
     s->scraper = scrape_new(&o);
     s->self = collect_self_new();

@@ -7,7 +7,8 @@
 static const struct {
     str name;
     unsigned promql;
-    bool always; /* what it asks for is there without it. Neither: not built */
+    bool always;        /* what it asks for is there without it */
+    bool starts, zeros; /* of server_settings. None of all: not built */
 } features[] = {
     {STR_INIT("promql-experimental-functions"), PROMQL_EXPERIMENTAL_FUNCTIONS},
     {STR_INIT("promql-duration-expr"), PROMQL_DURATION_EXPRESSIONS},
@@ -18,7 +19,7 @@ static const struct {
     {STR_INIT("promql-per-step-stats"), 0},
     {STR_INIT("auto-reload-config"), 0},
     {STR_INIT("concurrent-rule-eval"), 0},
-    {STR_INIT("created-timestamp-zero-ingestion"), 0},
+    {STR_INIT("created-timestamp-zero-ingestion"), .starts = true, .zeros = true},
     {STR_INIT("delayed-compaction"), 0},
     {STR_INIT("exemplar-storage"), .always = true},
     {STR_INIT("extra-scrape-metrics"), 0},
@@ -32,7 +33,7 @@ static const struct {
     {STR_INIT("otlp-deltatocumulative"), 0},
     {STR_INIT("otlp-native-delta-ingestion"), 0},
     {STR_INIT("search-api"), 0},
-    {STR_INIT("st-storage"), 0},
+    {STR_INIT("st-storage"), .starts = true},
     {STR_INIT("st-synthesis"), 0},
     {STR_INIT("type-and-unit-labels"), 0},
     {STR_INIT("use-uncached-io"), 0},
@@ -69,7 +70,9 @@ static bool enable(str name, struct server_settings *out, struct err *err)
     if (i == FEATURES_N)
         return unknown(name, err);
     out->promql_features |= features[i].promql;
-    if (!features[i].promql && !features[i].always)
+    out->start_timestamps |= features[i].starts;
+    out->start_zeros |= features[i].zeros;
+    if (!features[i].promql && !features[i].always && !features[i].starts)
         add_unbuilt(features[i].name, out);
     return true;
 }

@@ -63,6 +63,8 @@ struct server_settings {
     uint64_t query_samples, query_concurrency, connections_max;
     int64_t series_per_target;
     unsigned promql_features; /* enum promql_feature, or-ed */
+    bool start_timestamps;    /* scrape_options */
+    bool start_zeros;         /* tsdb_options */
     str *features_unbuilt;    /* asked for, but only upstream has them */
     size_t features_unbuilt_n;
     struct api_setting *flags; /* as the status page shows them */

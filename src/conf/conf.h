@@ -189,6 +189,7 @@ struct conf_scrape {
     int extra_metrics; /* 0 or 1 */
     struct conf_native native;
     struct conf_limits limits;
+    bool own_protocols;        /* they are written down, here or in `global` */
     CONF_LIST(int) protocols;  /* enum conf_scrape_protocol, most wanted first */
     int fallback_protocol;     /* of a body without a known Content-Type */
     int name_scheme, escaping; /* enum conf_name_scheme, conf_escaping */

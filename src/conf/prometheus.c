@@ -288,6 +288,7 @@ static void inherit_protocols(const struct prom_config *c, struct conf_scrape *s
                                    CONF_PROTO_OPENMETRICS_0_0_1, CONF_PROTO_TEXT_1_0_0,
                                    CONF_PROTO_TEXT_0_0_4};
     bool first = s->native.scrape && !c->global.own_protocols;
+    s->own_protocols = s->protocols.n > 0 || c->global.own_protocols;
     if (s->protocols.n)
         return;
     s->protocols.at = first ? protobuf_first : c->global.protocols.at;

@@ -63,11 +63,23 @@ static uint64_t mix_http(uint64_t h, const struct conf_http *c)
 uint64_t conf_scrape_fingerprint(const struct conf_scrape *c)
 {
     const struct conf_limits *l = &c->limits;
-    const int64_t numbers[] = {
-        c->honor_labels,  c->honor_timestamps, c->track_timestamps_staleness, c->enable_compression,
-        c->extra_metrics, c->native.scrape,    c->native.classic_too,         c->fallback_protocol,
-        c->name_scheme,   c->escaping,         (int64_t)l->body_bytes,        l->samples,
-        l->targets,       l->labels,           l->label_name_bytes,           l->label_value_bytes};
+    const int64_t numbers[] = {c->honor_labels,
+                               c->honor_timestamps,
+                               c->track_timestamps_staleness,
+                               c->enable_compression,
+                               c->extra_metrics,
+                               c->native.scrape,
+                               c->native.classic_too,
+                               c->fallback_protocol,
+                               c->own_protocols,
+                               c->name_scheme,
+                               c->escaping,
+                               (int64_t)l->body_bytes,
+                               l->samples,
+                               l->targets,
+                               l->labels,
+                               l->label_name_bytes,
+                               l->label_value_bytes};
     uint64_t h = mix_str(1, c->job_name);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         h = hash_mix(h, (uint64_t)numbers[i]);
@@ -76,13 +88,15 @@ uint64_t conf_scrape_fingerprint(const struct conf_scrape *c)
     return mix_http(mix_relabels(h, &c->metric_relabel), &c->http);
 }
 
-static str accept_of(const struct conf_scrape *c, struct arena *a)
+static str accept_of(const struct conf_scrape *c, bool protobuf_first, struct arena *a)
 {
     static const char *const escaping[] = {"allow-utf-8", "allow-utf-8", "underscores", "dots",
                                            "values"};
     enum expfmt_format formats[EXPFMT_FORMATS];
     struct strbuf out STRBUF_CLEANUP = {0};
     size_t n = 0;
+    if (protobuf_first && !c->own_protocols && !c->native.scrape)
+        formats[n++] = EXPFMT_PROTOBUF;
     for (size_t i = 0; i < c->protocols.n && n < EXPFMT_FORMATS; i++) {
         str name = str_from_z(conf_scrape_protocol_name(c->protocols.at[i]));
         n += expfmt_protocol_parse(name, &formats[n]);
@@ -95,7 +109,8 @@ static str accept_of(const struct conf_scrape *c, struct arena *a)
     return arena_dup(a, strbuf_str(&out));
 }
 
-struct job *job_new(const struct conf_scrape *c, struct conf_held *held, struct err *err)
+struct job *job_new(const struct conf_scrape *c, bool protobuf_first, struct conf_held *held,
+                    struct err *err)
 {
     struct job *j = mem_new(struct job);
     j->refs = 1;
@@ -110,7 +125,7 @@ struct job *job_new(const struct conf_scrape *c, struct conf_held *held, struct 
         return NULL;
     }
     j->fingerprint = conf_scrape_fingerprint(c);
-    j->accept = accept_of(c, &j->arena);
+    j->accept = accept_of(c, protobuf_first, &j->arena);
     j->held = held;
     if (held)
         held->refs++;

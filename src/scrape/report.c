@@ -32,6 +32,8 @@ struct work {
     VEC(struct metadata) metadata; /* text in `arena` */
     struct arena arena;            /* becomes the batch's */
     struct labels_builder builder;
+    struct created created;
+    size_t family_first;    /* in `stored`, of the family at hand */
     size_t known, distinct; /* series before this scrape, and in it */
     bool full;              /* sample_limit was passed: only counting goes on */
 };
@@ -146,7 +148,8 @@ static struct series *new_series(struct work *w, str key, struct labels scraped)
     }
     s->seen = w->cache->scrape - 1;
     cache_add(w->cache, s);
-    w->out->new_series += !s->dropped;
+    created_note(&w->created, s, scraped);
+    w->out->new_series += !s->dropped && !s->is_created;
     return s;
 }
 
@@ -229,6 +232,36 @@ static bool metadata_changed(struct work *w)
 
 /* ---- sources of events ---- */
 
+/* The samples of the family that ends learn since when they count. */
+static void end_family(struct work *w)
+{
+    bool any = created_begin(&w->created) > 0;
+    for (size_t i = w->family_first; i < w->stored.n && any; i++) {
+        ts_ms start = created_of(&w->created, w->stored.at[i]);
+        if (start)
+            vec_push(&w->told, (struct told){i, NULL, start});
+    }
+    w->family_first = w->stored.n;
+}
+
+static void begin_family(struct work *w, str family, enum metric_type type)
+{
+    if (!w->created.on || created_goes_on(&w->created, family, type))
+        return;
+    end_family(w);
+    created_family(&w->created, family, type);
+}
+
+/* As other samples it is seen, so that the series stays known. */
+static bool read_created(struct work *w, struct series *s, double seconds)
+{
+    if (!created_take(&w->created, s, seconds))
+        return false;
+    w->distinct += s->seen != w->cache->scrape;
+    s->seen = w->cache->scrape;
+    return true;
+}
+
 static bool read_sample(struct work *w, struct expfmt *p, struct arena *scratch)
 {
     w->out->scraped++;
@@ -243,6 +276,10 @@ static bool read_sample(struct work *w, struct expfmt *p, struct arena *scratch)
         s = new_series(w, p->series, ls);
         if (!s)
             return false;
+    }
+    if (read_created(w, s, p->value)) {
+        w->out->scraped--;
+        return true;
     }
     struct exemplar x;
     bool has_t;
@@ -259,12 +296,15 @@ static bool read_event(struct work *w, struct expfmt *p, enum expfmt_event e, st
     case EXPFMT_SAMPLE:
         return read_sample(w, p, scratch);
     case EXPFMT_TYPE:
+        begin_family(w, expfmt_family(p, &w->arena), p->type);
         note_metadata(w, p->family, p->type, (str){0}, (str){0});
         return true;
     case EXPFMT_UNIT:
+        begin_family(w, expfmt_family(p, &w->arena), METRIC_UNKNOWN);
         note_metadata(w, p->family, METRIC_UNKNOWN, p->text, (str){0});
         return true;
     case EXPFMT_HELP:
+        begin_family(w, expfmt_family(p, &w->arena), METRIC_UNKNOWN);
         note_metadata(w, p->family, METRIC_UNKNOWN, (str){0}, expfmt_help(p, &w->arena));
         return true;
     default:
@@ -360,8 +400,11 @@ static bool read_body(struct work *w)
     if (f == EXPFMT_PROTOBUF)
         return read_protobuf(w, &scratch);
     expfmt_init(&p, f, w->in->body);
+    w->created.on = w->in->created && expfmt_is_openmetrics(f);
     for (;;) {
         enum expfmt_event e = expfmt_next(&p, &w->out->err);
+        if (e == EXPFMT_END)
+            end_family(w);
         if (e == EXPFMT_END)
             return w->full ? fail(w, SCRAPE_SAMPLE_LIMIT) : true;
         if (!read_event(w, &p, e, &scratch))
@@ -619,6 +662,7 @@ void report_make(const struct report_in *in, struct report_out *out)
     vec_fini(&w.told);
     vec_fini(&w.exemplars);
     vec_fini(&w.metadata);
+    created_fini(&w.created);
     arena_fini(&w.arena);
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/num.h"
+#include "base/test.h"
 #include "scrape/scrape_int.h"
 #include "sys/sim/sim.h"
 
@@ -123,6 +124,7 @@ struct fixture {
     struct job *job;
     struct cache cache;
     uint64_t metadata_hash;
+    bool created;
 };
 
 static void start(struct fixture *f, const char *lines)
@@ -137,7 +139,7 @@ static void start(struct fixture *f, const char *lines)
     conf_diags_print(d, &report);
     if (!f->config)
         fail_msg("%s", report.p);
-    f->job = job_new(f->config->scrape.at, NULL, &err);
+    f->job = job_new(f->config->scrape.at, false, NULL, &err);
     assert_non_null(f->job);
     conf_diags_free(d);
 }
@@ -161,6 +163,7 @@ static void scrape(struct fixture *f, const char *body, ts_ms t, struct emitter 
         .metric_relabel = f->job->metric_relabel,
         .target = {target_labels, 2},
         .series_max = 100,
+        .created = f->created,
         .cache = &f->cache,
         .metadata_hash = &f->metadata_hash,
         .t = t,
@@ -311,6 +314,73 @@ static void test_exemplars(void **state)
     stop(&f);
 }
 
+/* What each sample of the batch says of its start, after the samples. */
+static void print_starts(const struct batch *b, struct strbuf *out)
+{
+    for (size_t i = 0; i < b->samples_n && b->start; i++)
+        if (b->start[i])
+            strbuf_addf(out, "%zu since %lld\n", i, (long long)b->start[i]);
+}
+
+static const struct {
+    const char *name, *body, *off, *on; /* stored without and with start timestamps */
+} created_cases[] = {
+    {"a counter, its line before or behind it",
+     "# TYPE a counter\na_total{x=\"1\"} 1\na_created{x=\"1\"} 1.5\na_created{x=\"2\"} 2\n"
+     "a_total{x=\"2\"} 1\na_total{x=\"3\"} 1\n# EOF\n",
+     "up 1 5 5\n", "up 1 3 3\n0 since 1500\n1 since 2000\n"},
+    {"a histogram: all of its series, whatever their le",
+     "# TYPE h histogram\nh_bucket{le=\"1\",x=\"1\"} 1\nh_bucket{x=\"1\",le=\"+Inf\"} 1\n"
+     "h_count{x=\"1\"} 1\nh_sum{x=\"1\"} 1\nh_count{x=\"2\"} 1\nh_created{x=\"1\"} 3\n# EOF\n",
+     "up 1 6 6\n", "up 1 5 5\n0 since 3000\n1 since 3000\n2 since 3000\n3 since 3000\n"},
+    {"a summary",
+     "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns_count 1\ns_sum 1\ns_created 4\n# EOF\n",
+     "up 1 4 4\n", "up 1 3 3\n0 since 4000\n1 since 4000\n2 since 4000\n"},
+    {"metadata between samples ends no family",
+     "# TYPE a counter\na_total 1\n# HELP a text\na_created 5\n# EOF\n", "up 1 2 2\n",
+     "up 1 1 1\n0 since 5000\n"},
+    {"not a gauge, not without a type, not of another family",
+     "# TYPE g gauge\ng_created 1\n# TYPE a counter\na_total 1\n# TYPE b counter\nb_total 1\n"
+     "a_created 1\n# TYPE u unknown\nu_created 1\n# EOF\n",
+     "up 1 5 5\n", "up 1 5 5\n"},
+    {"a time that is none",
+     "# TYPE a counter\na_total 1\na_created NaN\n# TYPE b counter\nb_total 1\nb_created -3\n"
+     "# TYPE c counter\nc_total 1\nc_created 1e300\n# EOF\n",
+     "up 1 6 6\n", "up 1 3 3\n"},
+    {"a family whose name is in quotes",
+     "# TYPE \"a.b\" counter\n{\"a.b_total\"} 1\n{\"a.b_created\"} 6\n# EOF\n", "up 1 2 2\n",
+     "up 1 1 1\n0 since 6000\n"},
+};
+
+static void check_created(const char *name, const char *body, bool on, const char *want)
+{
+    struct fixture f = {.content_type = "application/openmetrics-text; version=1.0.0",
+                        .created = on};
+    start(&f, "");
+    for (int round = 0; round < 2; round++) { /* the second time from the cache */
+        struct strbuf got STRBUF_CLEANUP = {0};
+        struct report_out out;
+        scrape(&f, body, 1000 + round, NULL, &out);
+        double added = row(out.batch, "scrape_samples_post_metric_relabeling");
+        strbuf_addf(&got, "up %g %g %g\n", row(out.batch, "up"),
+                    row(out.batch, "scrape_samples_scraped"), added);
+        print_starts(out.batch, &got);
+        if (strcmp(got.p, want) != 0)
+            fail_msg("%s: got\n%s", name, got.p);
+        assert_true(row(out.batch, "scrape_series_added") == (round ? 0 : added));
+        batch_free(out.batch);
+    }
+    stop(&f);
+}
+
+static void test_created(void **state)
+{
+    for (size_t i = 0; i < TESTS_N(created_cases); i++) {
+        check_created(created_cases[i].name, created_cases[i].body, false, created_cases[i].off);
+        check_created(created_cases[i].name, created_cases[i].body, true, created_cases[i].on);
+    }
+}
+
 static bool emit_two(struct emitter *e, struct emit *out, struct err *err)
 {
     struct label l = {STR("x"), STR("y")};
@@ -404,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_series_limit),
         cmocka_unit_test(test_metadata_is_sent_when_it_changes),
         cmocka_unit_test(test_exemplars),
+        cmocka_unit_test(test_created),
         cmocka_unit_test(test_emitter),
         cmocka_unit_test(test_end),
         cmocka_unit_test(test_changed_settings),

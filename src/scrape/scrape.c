@@ -222,6 +222,7 @@ static void work(struct target *t, enum scrape_failure failure, const struct err
         .series_max = s->o.series_per_target,
         .interval_ms = t->now->spec.interval_ms,
         .timeout_ms = t->now->spec.timeout_ms,
+        .created = s->o.start_timestamps,
         .cache = &t->cache,
         .metadata_hash = &t->metadata_hash,
         .t = t->t,
@@ -500,11 +501,12 @@ static void show_lists(struct applying *ap, const struct prom_config *c)
     pthread_mutex_unlock(&s->lock);
 }
 
-static struct job **make_jobs(const struct prom_config *c, struct conf_held *held, struct err *err)
+static struct job **make_jobs(const struct scraper *s, const struct prom_config *c,
+                              struct conf_held *held, struct err *err)
 {
     struct job **jobs = mem_zalloc((c->scrape.n + 1) * sizeof(struct job *));
     for (size_t i = 0; i < c->scrape.n; i++) {
-        jobs[i] = job_new(&c->scrape.at[i], held, err);
+        jobs[i] = job_new(&c->scrape.at[i], s->o.start_timestamps, held, err);
         if (jobs[i])
             continue;
         while (i > 0)
@@ -520,7 +522,7 @@ bool scrape_apply(struct scraper *s, const struct prom_config *c, void (*unref)(
 {
     struct conf_held *held = mem_new(struct conf_held);
     *held = (struct conf_held){.refs = 1, .unref = unref, .arg = arg};
-    struct job **jobs = make_jobs(c, held, err);
+    struct job **jobs = make_jobs(s, c, held, err);
     if (!jobs) {
         free(held);
         return false;
@@ -551,7 +553,7 @@ void scrape_add_emitter(struct scraper *s, str job, str instance, struct emitter
     struct err err;
     struct target_settings *set = mem_new(struct target_settings);
     struct arena *a = &set->arena;
-    struct job *j = job_new(&(struct conf_scrape){.job_name = STR("")}, NULL, &err);
+    struct job *j = job_new(&(struct conf_scrape){.job_name = STR("")}, false, NULL, &err);
     j->own = (struct conf_scrape){.job_name = arena_dup(&j->arena, job),
                                   .interval_ms = interval_ms,
                                   .timeout_ms = interval_ms,

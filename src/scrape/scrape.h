@@ -68,6 +68,10 @@ struct scrape_options {
     struct env *env;
     bool immediate_first;      /* the first scrape at once, not at the target's own offset */
     int64_t series_per_target; /* 0: 500,000 */
+    /* Lines like foo_created of OpenMetrics text are start timestamps instead of samples, and the
+     * protobuf format, which has them too, is asked for first where scrape_protocols is not
+     * written. */
+    bool start_timestamps;
 };
 
 struct scraper *scrape_new(const struct scrape_options *o);

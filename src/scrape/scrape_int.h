@@ -34,7 +34,9 @@ struct job {
     str accept;
     struct arena arena;
 };
-struct job *job_new(const struct conf_scrape *c, struct conf_held *held, struct err *err);
+/* `protobuf_first`: unless the configuration says what formats to ask for. */
+struct job *job_new(const struct conf_scrape *c, bool protobuf_first, struct conf_held *held,
+                    struct err *err);
 struct job *job_ref(struct job *j);
 void job_unref(struct job *j);
 uint64_t conf_scrape_fingerprint(const struct conf_scrape *c);
@@ -89,6 +91,8 @@ struct series {
     bool live;                   /* stored by the last scrape without a timestamp of its own */
     bool own_t;                  /* came with a timestamp that was kept */
     bool unindexed;              /* made with settings that changed: only its end is of interest */
+    bool is_created;             /* it says since when its metric counts; created.c */
+    uint64_t family, metric;     /* of a line that created.c knows, else 0 */
     struct arena arena;
 };
 
@@ -108,6 +112,36 @@ void cache_sweep(struct cache *c);
 /* Settings changed: nothing is found any more, live series still get their end. */
 void cache_forget(struct cache *c);
 void cache_fini(struct cache *c);
+
+/* ---- created.c: lines of OpenMetrics text that say since when a metric counts ---- */
+
+struct created_at {
+    uint64_t metric;
+    ts_ms t;
+};
+/* What was read of the family at hand. Zeroed: off. */
+struct created {
+    bool on;
+    unsigned kind; /* of the family */
+    uint64_t family;
+    struct strbuf name;
+    VEC(struct created_at) list;
+    struct created_at *table;
+    size_t mask;
+};
+/* A line of metadata is of the family at hand. */
+bool created_goes_on(const struct created *c, str family, enum metric_type type);
+/* A line of another one's. What was taken of the family before must have been told. */
+void created_family(struct created *c, str family, enum metric_type type);
+/* Looks at a new series of the family; `ls` are its labels as they came. */
+void created_note(struct created *c, struct series *s, struct labels ls);
+/* True: the sample is the start of its metric, in seconds, and no sample. */
+bool created_take(struct created *c, const struct series *s, double seconds);
+/* The family ends: how many starts there were. If any, created_of gives each series its own, or 0;
+ * until created_family. */
+size_t created_begin(struct created *c);
+ts_ms created_of(const struct created *c, const struct series *s);
+void created_fini(struct created *c);
 
 /* ---- report.c: one scrape of one target to a batch ---- */
 
@@ -133,6 +167,7 @@ struct report_in {
     struct labels target; /* labels of the target */
     int64_t series_max;
     int64_t interval_ms, timeout_ms;
+    bool created; /* lines like foo_created are start timestamps and no samples */
     struct cache *cache;
     uint64_t *metadata_hash; /* of the last scrape */
     ts_ms t;

@@ -51,7 +51,7 @@ static void check(size_t i, struct arena *a)
     struct prom_config *c =
         conf_load_prometheus(&(struct conf_input){.text = strbuf_str(&text)}, d);
     assert_non_null(c);
-    struct job *j = job_new(c->scrape.at, NULL, &err);
+    struct job *j = job_new(c->scrape.at, false, NULL, &err);
     assert_non_null(j);
     enum target_fate fate =
         target_make(j, (struct labels){0}, str_from_z(cases[i].address), a, &spec, &err);

@@ -208,10 +208,28 @@ enum append_result head_append(struct head *h, struct series *s, ts_ms t, double
     return APPEND_STORED;
 }
 
+/* What the counter was when it began. */
+static void append_zero(struct head *h, struct series *s, ts_ms t, const struct histogram *like,
+                        ts_ms start)
+{
+    enum { AGO_MAX_MS = 3600 * 1000 };
+    if (start >= t || t - start > AGO_MAX_MS || (s->has_last && start <= s->end.t))
+        return;
+    struct histogram empty = {0};
+    if (like)
+        empty = (struct histogram){.schema = like->schema,
+                                   .zero_threshold = like->zero_threshold,
+                                   .custom = like->custom,
+                                   .custom_n = like->custom_n};
+    head_append_extra(h, s, start, 0, like ? &empty : NULL, 0);
+}
+
 enum append_result head_append_extra(struct head *h, struct series *s, ts_ms t, double v,
                                      const struct histogram *hist, ts_ms start)
 {
     uint64_t number = head_series_number(h, s);
+    if (h->start_zeros && start && !is_stale_nan(v))
+        append_zero(h, s, t, hist, start);
     ts_ms before = s->has_last && s->end.t < t ? s->end.t : INT64_MAX;
     enum append_result r = head_append(h, s, t, hist ? histogram_mark() : v);
     if (r == APPEND_STORED && (hist || start)) {

@@ -109,6 +109,7 @@ struct head {
     pthread_rwlock_t gate;
     struct shard *shards;
     unsigned shards_n; /* power of two */
+    bool start_zeros;  /* tsdb.h; immutable */
     struct symbols symbols;
     struct keys keys;
     struct reclaim reclaim;

@@ -54,6 +54,7 @@ static struct tsdb *db_new(const struct tsdb_options *o)
     db->source.ops = &tsdb_source_ops;
     db->newest = INT64_MIN;
     head_init(&db->head, db->o.shards);
+    db->head.start_zeros = o->start_zeros;
     db->pages = page_cache_new(db->o.cache_bytes_max);
     pthread_mutex_init(&db->work, NULL);
     pthread_mutex_init(&db->parts_lock, NULL);

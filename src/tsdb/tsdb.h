@@ -60,6 +60,10 @@ struct tsdb_options {
     int64_t exemplars_max;        /* kept at most; below 0: none. 0: 100,000 */
     int64_t flush_age_ms; /* flush when the head's first sample came this long ago. 0: 2 h */
     unsigned shards;      /* power of two; 0: as many as CPUs */
+    /* A counter whose start is told and newer than all that is known of its series was 0 then: that
+     * sample is stored too, as upstream's created-timestamp-zero-ingestion does, unless it is an
+     * hour older than the sample that tells. A histogram was empty. */
+    bool start_zeros;
     bool stepped;         /* simulation: no thread, commits happen in tsdb_step */
     /* Only to be read: no lock is taken and nothing on disk changes, so a server may be using the
      * directory; writes fail, and tsdb_tick and tsdb_flush may not be called. */

@@ -211,6 +211,101 @@ static void test_mark_as_float(void **state)
     store_fini(&s);
 }
 
+/* ---- what a counter was when it began ---- */
+
+static struct batch *with_start(struct batch *b, ts_ms start)
+{
+    b->start = arena_new(&b->arena, ts_ms);
+    b->start[0] = start;
+    return b;
+}
+
+enum { HOUR = 3600 * 1000 };
+/* Samples of one series as (time, value), in their order. */
+static const struct {
+    struct {
+        ts_ms t, start;
+        double v;
+    } in[4];
+    struct {
+        ts_ms t;
+        double v;
+    } out[6];
+} zero_cases[] = {
+    {{{HOUR, HOUR - 5, 7}}, {{HOUR - 5, 0}, {HOUR, 7}}},
+    {{{HOUR, HOUR - 5, 7}, {HOUR + 9, HOUR - 5, 8}}, {{HOUR - 5, 0}, {HOUR, 7}, {HOUR + 9, 8}}},
+    {{{HOUR, HOUR - 5, 7}, {HOUR + 9, HOUR + 4, 1}, {HOUR + 20, HOUR + 4, 2}},
+     {{HOUR - 5, 0}, {HOUR, 7}, {HOUR + 4, 0}, {HOUR + 9, 1}, {HOUR + 20, 2}}},
+    {{{HOUR, 0, 7}, {HOUR + 9, HOUR - 5, 8}}, {{HOUR, 7}, {HOUR + 9, 8}}}, /* it was known then */
+    {{{HOUR, 0, 7}, {HOUR + 9, HOUR, 8}}, {{HOUR, 7}, {HOUR + 9, 8}}},
+    {{{HOUR, HOUR, 7}}, {{HOUR, 7}}},
+    {{{HOUR, HOUR + 1, 7}}, {{HOUR, 7}}},
+    {{{2 * HOUR, HOUR, 7}}, {{HOUR, 0}, {2 * HOUR, 7}}},
+    {{{2 * HOUR, HOUR - 1, 7}}, {{2 * HOUR, 7}}}, /* too long ago */
+    {{{2 * HOUR, HOUR, 7}, {HOUR + 5, HOUR, 3}}, {{HOUR, 0}, {HOUR + 5, 3}, {2 * HOUR, 7}}},
+};
+
+static void test_zeros_at_starts(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    store_init(&s);
+    s.o.start_zeros = true;
+    store_again(&s);
+    for (int i = 0; i < (int)TESTS_N(zero_cases); i++)
+        for (size_t k = 0; k < 4 && zero_cases[i].in[k].t; k++) {
+            struct batch *b = one(i, zero_cases[i].in[k].t, zero_cases[i].in[k].v);
+            assert_int_equal(
+                write_batch(s.db, with_start(b, zero_cases[i].in[k].start)).result.stored, 1);
+        }
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < (int)TESTS_N(zero_cases); i++) {
+            struct columns c = read_series(tsdb_source(s.db), named(&s.arena, i), &s.arena);
+            size_t n = 0;
+            for (; n < 6 && zero_cases[i].out[n].t; n++)
+                if (n >= c.n || c.t[n] != zero_cases[i].out[n].t ||
+                    c.v[n] != zero_cases[i].out[n].v)
+                    fail_msg("round %d, case %d, sample %zu", round, i, n);
+            assert_int_equal(c.n, n);
+        }
+        if (round == 0)
+            store_again(&s); /* from the WAL */
+        else
+            assert_true(tsdb_flush(s.db, &err));
+    }
+    store_fini(&s);
+}
+
+/* A histogram was empty, with the buckets that it has now. */
+static void test_empty_at_start(void **state)
+{
+    struct store s;
+    static const double bounds[] = {1, 2};
+    const struct histogram some = {.count = 6,
+                                   .sum = 9,
+                                   .schema = 2,
+                                   .zero_threshold = 0.5,
+                                   .positive = {&span, counts, 1, 3}};
+    const struct histogram custom = {.count = 6,
+                                     .sum = 9,
+                                     .schema = HISTOGRAM_CUSTOM,
+                                     .custom = bounds,
+                                     .custom_n = 2,
+                                     .positive = {&span, counts, 1, 3}};
+    store_init(&s);
+    s.o.start_zeros = true;
+    store_again(&s);
+    write_batch(s.db, with_start(with_histogram(one(1, 100, 0), &some), 40));
+    write_batch(s.db, with_start(with_histogram(one(2, 100, 0), &custom), 40));
+    struct columns c = read_series(tsdb_source(s.db), named(&s.arena, 1), &s.arena);
+    assert_true(c.n == 2 && c.t[0] == 40 && c.h[0]->count == 0 && c.h[0]->schema == 2 &&
+                c.h[0]->zero_threshold == 0.5 && histogram_equal(c.h[1], &some));
+    c = read_series(tsdb_source(s.db), named(&s.arena, 2), &s.arena);
+    assert_true(c.n == 2 && c.h[0]->count == 0 && c.h[0]->custom_n == 2 && c.h[0]->custom[1] == 2 &&
+                histogram_equal(c.h[1], &custom));
+    store_fini(&s);
+}
+
 /* ---- sizes ---- */
 
 enum { SERIES = 200, SCRAPES = 240 };
@@ -277,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_exemplars_by_rules),
         cmocka_unit_test(test_unsound_histograms),
         cmocka_unit_test(test_mark_as_float),
+        cmocka_unit_test(test_zeros_at_starts),
+        cmocka_unit_test(test_empty_at_start),
         cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

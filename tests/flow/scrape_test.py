@@ -269,6 +269,43 @@ def openmetrics_pages_are_read_with_metadata():
 
 
 @test
+def created_lines_are_samples_or_starts():
+    born = int(time.time()) - 30
+    page = Page(f"# TYPE done counter\ndone_total 3\ndone_created {born}.25\n"
+                f"# TYPE took histogram\ntook_bucket{{le=\"+Inf\"}} 2\ntook_count 2\ntook_sum 5\n"
+                f"took_created {born}\n# EOF\n", OPENMETRICS)
+    protobuf = "application/vnd.google.protobuf"
+
+    def samples(s, expr):
+        return {float(t): v for t, v in s.server.get(
+            "/api/v1/query", query=expr + "[5m]").json["data"]["result"][0]["values"]}
+
+    with Exporter(metrics=page) as exporter:
+        with Scraping(job("om", exporter)) as s:
+            s.wait_up("om", 1)
+            assert s.query("done_created")[0][1] == born + 0.25
+            assert "0" not in samples(s, "done_total").values()
+            assert protobuf not in exporter.asked()[1]["Accept"]
+            assert s.query("scrape_samples_scraped")[0][1] == 6
+        for feature, zeros in (("st-storage", False), ("created-timestamp-zero-ingestion", True)):
+            exporter.requests.clear()
+            with Scraping(job("om", exporter) +
+                          job("own", exporter, "scrape_protocols: [OpenMetricsText1.0.0]"),
+                          f"--enable-feature={feature}") as s:
+                s.wait_up("om", 1)
+                s.wait_up("own", 1)
+                assert s.query('{__name__=~".*_created"}') == [], feature
+                assert s.query('scrape_samples_scraped{job="om"}')[0][1] == 4
+                done, took = samples(s, 'done_total{job="om"}'), samples(s, 'took_count{job="om"}')
+                assert (done.get(born + 0.25) == "0") == zeros, (feature, done)
+                assert (took.get(float(born)) == "0") == zeros, (feature, took)
+                if zeros:
+                    assert 2.9 < s.query('increase(done_total{job="om"}[40s])')[0][1] < 5
+                asked = [h["Accept"].startswith(protobuf) for _, h in list(exporter.requests)]
+                assert True in asked and False in asked, asked
+
+
+@test
 def labels_of_target_or_page_win_as_configured():
     page = Page('a{job="own",instance="",exported_job="x"} 1\n')
     with Exporter(metrics=page) as exporter, Scraping(
