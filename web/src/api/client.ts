@@ -4,6 +4,7 @@
 // is changed must not keep the server busy.
 
 import { basePath } from '../app/base.ts';
+import { answered, counted, unreachable } from './connection.ts';
 import { ApiError } from './error.ts';
 import type { Answer, Envelope, Labels, Metadata, NunchiStatus, QueryData, Targets, TsdbStatus } from './types.ts';
 
@@ -22,36 +23,45 @@ function encode(params: Params): URLSearchParams {
     return out;
 }
 
-async function send(path: string, params: Params, signal: AbortSignal | undefined): Promise<Response> {
+interface Raw {
+    status: number;
+    text: string;
+}
+
+async function send(path: string, params: Params, signal: AbortSignal | undefined): Promise<Raw> {
     const body = encode(params);
     const text = body.toString();
     const address = `${basePath}api/v1/${path}`;
     const options: RequestInit = { headers: { Accept: 'application/json' }, credentials: 'same-origin', signal: signal ?? null };
+    const long = text.length > addressBytesMax;
     try {
-        if (text.length > addressBytesMax) return await fetch(address, { ...options, method: 'POST', body });
-        return await fetch(text === '' ? address : `${address}?${text}`, options);
+        const asked = long ? fetch(address, { ...options, method: 'POST', body }) : fetch(text === '' ? address : `${address}?${text}`, options);
+        const response = await asked;
+        const answer = { status: response.status, text: await response.text() };
+        answered();
+        return answer;
     } catch (cause) {
         if (signal?.aborted === true) throw new ApiError('canceled', 'canceled');
+        unreachable();
         throw new ApiError('network', cause instanceof Error ? cause.message : String(cause));
     }
 }
 
-async function decode<T>(response: Response): Promise<Envelope<T>> {
-    const text = await response.text();
+function decode<T>({ status, text }: Raw): Envelope<T> {
     try {
         return JSON.parse(text) as Envelope<T>;
     } catch {
-        if (response.status === 404) throw new ApiError('not_found', 'this server does not have that endpoint', 404);
-        throw new ApiError('internal', text.slice(0, 500).trim() || `status ${response.status}`, response.status);
+        if (status === 404) throw new ApiError('not_found', 'this server does not have that endpoint', 404);
+        throw new ApiError('internal', text.slice(0, 500).trim() || `status ${status}`, status);
     }
 }
 
 export async function request<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<Answer<T>> {
     const started = performance.now();
-    const response = await send(path, params, signal);
-    const envelope = await decode<T>(response);
+    const raw = await counted(send(path, params, signal));
+    const envelope = decode<T>(raw);
     if (envelope.status !== 'success' || envelope.data === undefined) {
-        throw new ApiError(envelope.errorType ?? 'internal', envelope.error ?? `status ${response.status}`, response.status);
+        throw new ApiError(envelope.errorType ?? 'internal', envelope.error ?? `status ${raw.status}`, raw.status);
     }
     return {
         data: envelope.data,

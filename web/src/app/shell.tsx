@@ -12,6 +12,7 @@ import { Dialog } from '../ui/dialog.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Toasts } from '../ui/toast.tsx';
 import { attach, hrefTo, page } from '../url-state/location.ts';
+import { Banners, Progress } from './banners.tsx';
 import { pages } from './pages.ts';
 import { listen, type Shortcut } from './shortcuts.ts';
 import { nextTheme, theme } from './theme.ts';
@@ -54,8 +55,10 @@ export function Shell({ children }: { children: ComponentChildren }) {
                     />
                     <Button kind="plain" icon="help" label="Keyboard shortcuts (?)" class="wide-only" onClick={() => setHelp(true)} />
                 </div>
+                <Progress />
             </header>
             <div id="content" class="content" tabIndex={-1}>
+                <Banners />
                 {children}
             </div>
             {help && <Help shortcuts={shortcuts} onClose={() => setHelp(false)} />}

@@ -17,7 +17,8 @@ test('series are named by what differs', () => {
     assert.equal(seriesName({ __name__: 'up', job: 'a"b' }), 'up{job="a\\"b"}');
     assert.equal(seriesName({}), '{}');
     assert.deepEqual(shortNames([{ __name__: 'up', job: 'a' }]), ['up{job="a"}']);
-    assert.deepEqual(shortNames([{ job: 'n', cpu: '0' }, { job: 'n', cpu: '1' }]), ['0', '1']);
+    assert.deepEqual(shortNames([{ job: 'n', cpu: '0' }, { job: 'n', cpu: '1' }]), ['cpu 0', 'cpu 1']);
+    assert.deepEqual(shortNames([{ mode: 'idle' }, { mode: 'user' }]), ['idle', 'user']);
     assert.deepEqual(shortNames([{ x: '1', y: '1' }, { x: '2', y: '2' }]), ['{x="1", y="1"}', '{x="2", y="2"}']);
 });
 

@@ -94,7 +94,7 @@ function describe(title: string, frame: Frame, unit: string): string {
 }
 
 const tooltipRowsMax = 12;
-const tooltipWidth = 260;
+const tooltipWidthMax = 420;
 
 function Tooltip({ hover, frame, unit, hidden }: { hover: Hover; frame: Frame; unit: string; hidden: ReadonlySet<string> }) {
     const at = frame.times[hover.index];
@@ -106,10 +106,11 @@ function Tooltip({ hover, frame, unit, hidden }: { hover: Hover; frame: Frame; u
     const shown = rows.slice(0, tooltipRowsMax);
     const nearest = rows.find((r) => r.i === hover.nearest);
     if (nearest !== undefined && !shown.includes(nearest)) shown.push(nearest);
-    const onLeft = hover.left + tooltipWidth + 24 > hover.width;
-    const x = onLeft ? Math.max(0, hover.left - tooltipWidth - 12) : hover.left + 12;
+    const width = Math.min(tooltipWidthMax, hover.width - 24);
+    const onLeft = hover.left > hover.width / 2;
+    const x = onLeft ? hover.left - 12 : hover.left + 12;
     return (
-        <div class="tooltip" style={{ transform: `translate(${x}px, ${Math.max(0, hover.top - 20)}px)`, maxWidth: `${tooltipWidth}px` }}>
+        <div class="tooltip" style={{ transform: `translate(${x}px, ${Math.max(0, hover.top - 20)}px)${onLeft ? ' translateX(-100%)' : ''}`, maxWidth: `${width}px` }}>
             <div class="tooltip-time">{formatInstant(at * 1000, zone.value)}</div>
             {shown.map(({ line, i, value }) => (
                 <div key={line.key} class={i === hover.nearest ? 'tooltip-row tooltip-near' : 'tooltip-row'}>
@@ -141,8 +142,6 @@ interface LegendProps {
     shape: 'inline' | 'list';
 }
 
-const legendRowsMax = 100;
-
 /** Click shows one line alone (again: all), with Ctrl or Command it takes one in or out. */
 function Legend({ frame, unit, hidden, onChange, shape }: LegendProps) {
     const toggle = (key: string, single: boolean) => {
@@ -157,23 +156,28 @@ function Legend({ frame, unit, hidden, onChange, shape }: LegendProps) {
     };
     if (frame.lines.length === 0) return null;
     return (
-        <figcaption class={`legend legend-${shape}`}>
-            {frame.lines.slice(0, legendRowsMax).map((line, i) => (
-                <button
-                    key={line.key}
-                    type="button"
-                    class="legend-item"
-                    aria-pressed={!hidden.has(line.key)}
-                    title="Click to show only this one, Ctrl+click to show or hide it"
-                    onClick={(event) => toggle(line.key, !(event.ctrlKey || event.metaKey))}
-                >
-                    <Swatch index={i} line={line} />
-                    <span class="legend-name">{line.name}</span>
-                    <span class="legend-value number">{formatRounded(unit, lastValue(line.values))}</span>
-                </button>
-            ))}
-            {frame.lines.length > legendRowsMax && <span class="dim">{frame.lines.length - legendRowsMax} more in the table</span>}
-            {frame.dropped > 0 && <span class="legend-note">{frame.dropped} smaller series are not drawn; narrow the query to see them</span>}
+        <figcaption>
+            {frame.dropped > 0 && (
+                <p class="legend-note">
+                    The {frame.lines.length} largest of {(frame.lines.length + frame.dropped).toLocaleString('en')} series are drawn; <code>topk</code>, a matcher or <code>sum by</code> narrows the query.
+                </p>
+            )}
+            <div class={`legend legend-${shape}`}>
+                {frame.lines.map((line, i) => (
+                    <button
+                        key={line.key}
+                        type="button"
+                        class="legend-item"
+                        aria-pressed={!hidden.has(line.key)}
+                        title={`${line.name}\nClick to show only this one, Ctrl+click to show or hide it`}
+                        onClick={(event) => toggle(line.key, !(event.ctrlKey || event.metaKey))}
+                    >
+                        <Swatch index={i} line={line} />
+                        <span class="legend-name">{line.name}</span>
+                        <span class="legend-value number">{formatRounded(unit, lastValue(line.values))}</span>
+                    </button>
+                ))}
+            </div>
         </figcaption>
     );
 }

@@ -3,7 +3,7 @@
 // From range answers to what a chart draws: one shared time axis, one column a series. Pure, so that the
 // arithmetic is tested without a browser.
 
-import type { Labels, MatrixEntry } from '../api/types.ts';
+import type { Labels, MatrixEntry, Sample } from '../api/types.ts';
 import { fillTemplate, seriesName, shortNames } from './legend.ts';
 
 export type Column = (number | null)[];
@@ -42,35 +42,53 @@ export const emptyFrame: Frame = { times: [], lines: [], dropped: 0 };
 
 /** `stepSeconds` is the distance between points; the axis runs over whole steps from the first to the last point of any series. */
 export function buildFrame(parts: readonly Part[], stepSeconds: number): Frame {
-    const all = parts.flatMap((p) => p.matrix.flatMap((m) => m.values ?? []));
-    if (all.length === 0) return emptyFrame;
-    const first = all.reduce((min, [t]) => Math.min(min, t), Infinity);
-    const last = all.reduce((max, [t]) => Math.max(max, t), -Infinity);
+    const series = parts.flatMap((part, i) => named(part, i));
+    // Columns are made for what is drawn only: a careless query may answer with ten thousand series.
+    const kept = series.length <= linesMax ? series : strongest(series);
+    const { first, last } = extent(kept);
+    if (first > last) return emptyFrame;
     const count = Math.round((last - first) / stepSeconds) + 1;
-    const times = Array.from({ length: count }, (_, i) => first + i * stepSeconds);
-    const lines = parts.flatMap((part, i) => partLines(part, i, first, stepSeconds, count));
-    const kept = lines.length <= linesMax ? lines : strongest(lines);
-    return { times, lines: kept, dropped: lines.length - kept.length };
+    return {
+        times: Array.from({ length: count }, (_, i) => first + i * stepSeconds),
+        lines: kept.map(({ samples, ...line }) => ({ ...line, values: columnOf(samples, first, stepSeconds, count) })),
+        dropped: series.length - kept.length,
+    };
 }
 
-function partLines(part: Part, index: number, first: number, step: number, count: number): Line[] {
-    const series = part.matrix.filter((m) => (m.values?.length ?? 0) > 0);
-    const automatic = part.legend === undefined ? shortNames(series.map((m) => m.metric)) : [];
-    return series.map((m, i) => {
-        const values: Column = new Array<number | null>(count).fill(null);
-        for (const [t, v] of m.values ?? []) {
-            const value = Number(v);
-            values[Math.round((t - first) / step)] = Number.isFinite(value) ? value : null;
-        }
-        return {
-            key: `${index} ${seriesName(m.metric)}`,
-            name: part.legend === undefined ? automatic[i] : fillTemplate(part.legend, m.metric),
-            labels: m.metric,
-            values,
-            mirrored: part.mirrored ?? false,
-            dashed: part.dashed ?? false,
-        };
-    });
+interface Series extends Omit<Line, 'values'> {
+    samples: readonly Sample[];
+}
+
+function named(part: Part, index: number): Series[] {
+    const present = part.matrix.filter((m) => (m.values?.length ?? 0) > 0);
+    const automatic = part.legend === undefined ? shortNames(present.map((m) => m.metric)) : [];
+    return present.map((m, i) => ({
+        key: `${index} ${seriesName(m.metric)}`,
+        name: part.legend === undefined ? automatic[i] : fillTemplate(part.legend, m.metric),
+        labels: m.metric,
+        mirrored: part.mirrored ?? false,
+        dashed: part.dashed ?? false,
+        samples: m.values ?? [],
+    }));
+}
+
+/** Samples of a series come in the order of their times. */
+function extent(series: readonly Series[]): { first: number; last: number } {
+    let [first, last] = [Infinity, -Infinity];
+    for (const { samples } of series) {
+        first = Math.min(first, samples[0][0]);
+        last = Math.max(last, samples[samples.length - 1][0]);
+    }
+    return { first, last };
+}
+
+function columnOf(samples: readonly Sample[], first: number, step: number, count: number): Column {
+    const values: Column = new Array<number | null>(count).fill(null);
+    for (const [t, text] of samples) {
+        const value = Number(text);
+        values[Math.round((t - first) / step)] = Number.isFinite(value) ? value : null;
+    }
+    return values;
 }
 
 export function lastValue(values: Column): number | null {
@@ -78,10 +96,12 @@ export function lastValue(values: Column): number | null {
     return null;
 }
 
-function strongest(lines: Line[]): Line[] {
-    const size = (l: Line) => Math.abs(lastValue(l.values) ?? 0);
-    const limit = lines.map(size).sort((a, b) => b - a)[linesMax - 1];
-    return lines.filter((l) => size(l) >= limit).slice(0, linesMax);
+/** By the size of the last sample; a series that ends in NaN or infinity counts as small. */
+function strongest(series: readonly Series[]): Series[] {
+    const sizes = new Map(series.map((s) => [s, Math.abs(Number(s.samples[s.samples.length - 1][1]))]));
+    const size = (s: Series) => (Number.isFinite(sizes.get(s)) ? (sizes.get(s) ?? 0) : 0);
+    const limit = series.map(size).sort((a, b) => b - a)[linesMax - 1];
+    return series.filter((s) => size(s) >= limit).slice(0, linesMax);
 }
 
 /** The columns to draw: mirrored ones below zero, stacked ones each on top of those before it. Hidden lines add nothing. */

@@ -19,6 +19,9 @@ export function fillTemplate(template: string, labels: Labels): string {
     return template.replace(/\{\{\s*([^}]*?)\s*\}\}/g, (_, name: string) => labels[name] ?? '');
 }
 
+/** A word says what it is; a bare number (`0`) or nothing at all needs the label's name before it. */
+const speaks = (value: string) => /\p{L}/u.test(value);
+
 /**
  * Names for a set of series that leave out what all of them share: one differing label is its value, several
  * are a list, and a lone series keeps its full name.
@@ -28,7 +31,8 @@ export function shortNames(all: readonly Labels[]): string[] {
     const names = [...new Set(all.flatMap((l) => Object.keys(l)))];
     const varying = names.filter((n) => all.some((l) => l[n] !== all[0][n]));
     return all.map((labels) => {
-        if (varying.length === 1 && labels[varying[0]] !== undefined) return labels[varying[0]];
+        if (varying.length === 1 && speaks(labels[varying[0]] ?? '')) return labels[varying[0]];
+        if (varying.length === 1 && labels[varying[0]] !== undefined) return `${varying[0]} ${labels[varying[0]]}`;
         return seriesName(Object.fromEntries(Object.entries(labels).filter(([n]) => varying.includes(n))));
     });
 }

@@ -33,6 +33,9 @@ export interface PanelContext {
 
 const plotHeight = 168;
 
+/** A minute rides over a restart, and over data that came less often than it does now. */
+export const windowMin = 60_000;
+
 /** Widths are taken in steps, or dragging a window edge would send a query for each pixel. */
 const widthStep = 80;
 
@@ -60,7 +63,7 @@ export function Panel({ def, context }: { def: PanelDef; context: PanelContext }
     const [view, setView] = useState<'chart' | 'table'>('chart');
     const ready = near && width > 0;
     const step = chooseStep(context.span.to - context.span.from, Math.max(width, 1), context.scrapeInterval);
-    const window = formatDuration(rateWindow(step, context.scrapeInterval));
+    const window = formatDuration(Math.max(windowMin, rateWindow(step, context.scrapeInterval)));
     const exprs = def.queries.map((q) => interpolate(q.expr, { ...context.variables, window }));
     const Body = def.kind === 'bars' ? Bars : Lines;
     return (

@@ -52,15 +52,15 @@ function alpha(colour: string, share: number): string {
     return colour + Math.round(share * 255).toString(16).padStart(2, '0');
 }
 
-function axisNumber(unit: string, values: readonly number[]): string[] {
-    // What is mirrored below zero is not negative, only drawn the other way.
-    const sizes = values.map((v) => Math.abs(v));
+/** What is `mirrored` below zero is not negative, only drawn the other way. */
+function axisNumber(unit: string, values: readonly number[], mirrored: boolean): string[] {
+    const sizes = mirrored ? values.map((v) => Math.abs(v)) : values;
     const texts = sizes.map((v) => formatRounded(unit, v).replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, ''));
     // Lines closer than three digits can tell apart would read the same: print them in full instead.
     return new Set(texts).size === new Set(sizes).size ? texts : values.map((v) => String(Number(v.toPrecision(6))));
 }
 
-function valueAxis(unit: string): uPlot.Axis {
+function valueAxis(unit: string, mirrored: boolean): uPlot.Axis {
     const axis: uPlot.Axis = {
         stroke: cssColour('--text-3'),
         font,
@@ -74,7 +74,7 @@ function valueAxis(unit: string): uPlot.Axis {
             // A common width for most labels, so that the time axes of neighbouring charts line up.
             return Math.max(62, Math.ceil(u.ctx.measureText(widest).width) + 14);
         },
-        values: (_, splits) => axisNumber(unit, splits),
+        values: (_, splits) => axisNumber(unit, splits, mirrored),
     };
     if (isBinaryUnit(unit)) axis.incrs = binarySteps;
     return axis;
@@ -102,7 +102,8 @@ function showPoints(u: uPlot, series: number): boolean {
 function seriesOptions(line: Line, index: number, stacked: boolean, lines: number): uPlot.Series {
     const { hue, dash } = lineStyle(index);
     const colour = cssColour(line.dashed ? '--text-3' : `--series-${hue}`);
-    const filled = !line.dashed && (stacked || lines <= 6);
+    // Areas over one another turn to mud: without a stack only a line alone is filled.
+    const filled = !line.dashed && (stacked || lines === 1);
     return {
         label: line.name,
         stroke: colour,
@@ -185,7 +186,7 @@ export function createPlot(host: HTMLElement, width: number, options: PlotOption
             {
                 width: currentWidth,
                 height: options.height,
-                padding: [8, 28, 0, 0],
+                padding: [8, 16, 0, 0],
                 legend: { show: false },
                 cursor: {
                     sync: { key: options.syncKey, setSeries: false },
@@ -195,9 +196,9 @@ export function createPlot(host: HTMLElement, width: number, options: PlotOption
                     bind: { dblclick: () => () => (events.onZoomOut(), null) },
                 },
                 scales: { x: { time: true }, y: { range: valueRange(options) } },
-                axes: [timeAxis(options.zone), valueAxis(options.unit)],
+                axes: [timeAxis(options.zone), valueAxis(options.unit, frame.lines.some((l) => l.mirrored))],
                 series: [{}, ...order.map((i) => ({
-                    ...seriesOptions(frame.lines[i], i, options.stacked, frame.lines.length),
+                    ...seriesOptions(frame.lines[i], i, options.stacked, frame.lines.filter((l) => !l.dashed).length),
                     show: !hidden.has(frame.lines[i].key),
                 }))],
                 bands: options.stacked ? stackBands(frame.lines, order, hidden) : [],

@@ -64,8 +64,8 @@ function RefreshControls() {
 
 function inputText(end: string, isEnd: boolean): string {
     if (end.startsWith('now')) return end;
-    const at = parseTime(end, Date.now(), isEnd);
-    return at === null ? end : formatInstant(at, 'local');
+    const at = parseTime(end, Date.now(), isEnd, zone.value);
+    return at === null ? end : formatInstant(at, zone.value);
 }
 
 function RangeForm({ close }: { close: () => void }) {
@@ -73,18 +73,24 @@ function RangeForm({ close }: { close: () => void }) {
     const [to, setTo] = useState(inputText(range.value.to, true));
     const now = Date.now();
     const bad = {
-        from: parseTime(from, now, false) === null,
-        to: parseTime(to, now, true) === null,
+        from: parseTime(from, now, false, zone.value) === null,
+        to: parseTime(to, now, true, zone.value) === null,
     };
-    const backwards = !bad.from && !bad.to && resolveRange({ from, to }, now) === null;
+    const backwards = !bad.from && !bad.to && resolveRange({ from, to }, now, zone.value) === null;
     const pick = (next: TimeRange) => {
         setRange(next);
         close();
     };
-    const normal = (text: string, isEnd: boolean) => (text.trim().startsWith('now') ? text.trim() : String(parseTime(text, now, isEnd)));
+    const normal = (text: string, isEnd: boolean) => (text.trim().startsWith('now') ? text.trim() : String(parseTime(text, now, isEnd, zone.value)));
     const submit = (event: Event) => {
         event.preventDefault();
         if (!bad.from && !bad.to && !backwards) pick({ from: normal(from, false), to: normal(to, true) });
+    };
+    // The instants stay, their text changes.
+    const chooseZone = (value: string) => {
+        zone.value = value === 'utc' ? 'utc' : 'local';
+        setFrom(inputText(range.value.from, false));
+        setTo(inputText(range.value.to, true));
     };
     return (
         <div class="range-form">
@@ -115,7 +121,7 @@ function RangeForm({ close }: { close: () => void }) {
                         { value: 'local', text: 'Browser time' },
                         { value: 'utc', text: 'UTC' },
                     ]}
-                    onChange={(value) => (zone.value = value === 'utc' ? 'utc' : 'local')}
+                    onChange={chooseZone}
                 />
             </form>
         </div>

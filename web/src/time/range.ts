@@ -4,6 +4,7 @@
 // It stays in the user's words until a query is made, so that "last hour" moves with the clock.
 
 import { formatDuration, parseDuration } from './duration.ts';
+import type { Zone } from './format.ts';
 
 export interface TimeRange {
     from: string;
@@ -18,39 +19,15 @@ export interface Span {
 
 export const defaultRange: TimeRange = { from: 'now-1h', to: 'now' };
 
-const startOf: Record<string, (d: Date) => void> = {
-    m: (d) => d.setSeconds(0, 0),
-    h: (d) => d.setMinutes(0, 0, 0),
-    d: (d) => d.setHours(0, 0, 0, 0),
-    w: (d) => {
-        d.setHours(0, 0, 0, 0);
-        d.setDate(d.getDate() - ((d.getDay() + 6) % 7));
-    },
-    M: (d) => {
-        d.setHours(0, 0, 0, 0);
-        d.setDate(1);
-    },
-    y: (d) => {
-        d.setHours(0, 0, 0, 0);
-        d.setMonth(0, 1);
-    },
-};
-
-const nextOf: Record<string, (d: Date) => void> = {
-    m: (d) => d.setMinutes(d.getMinutes() + 1),
-    h: (d) => d.setHours(d.getHours() + 1),
-    d: (d) => d.setDate(d.getDate() + 1),
-    w: (d) => d.setDate(d.getDate() + 7),
-    M: (d) => d.setMonth(d.getMonth() + 1),
-    y: (d) => d.setFullYear(d.getFullYear() + 1),
-};
+/** How many of year, month, day, hour and minute a unit keeps. */
+const keptFields: Record<string, number> = { m: 5, h: 4, d: 3, w: 3, M: 2, y: 1 };
 
 /**
  * One end of a range: `now`, `now-6h`, `now-1d/d`, epoch milliseconds, epoch seconds with a fraction,
  * or a date and time. A `/unit` rounds down, and for the end of a range up to the last instant of that unit.
- * Null when it is none of these.
+ * Days begin, and dates are read, in `zone`. Null when it is none of these.
  */
-export function parseTime(text: string, now: number, isEnd: boolean): number | null {
+export function parseTime(text: string, now: number, isEnd: boolean, zone: Zone = 'local'): number | null {
     const trimmed = text.trim();
     const relative = /^now(?:([+-])([0-9a-z]+))?(?:\/([mhdwMy]))?$/.exec(trimmed);
     if (relative !== null) {
@@ -58,33 +35,40 @@ export function parseTime(text: string, now: number, isEnd: boolean): number | n
         const delta = amount === undefined ? 0 : parseDuration(amount);
         if (delta === null) return null;
         const at = sign === '-' ? now - delta : now + delta;
-        return unit === undefined ? at : roundTo(at, unit, isEnd);
+        return unit === undefined ? at : roundTo(at, unit, isEnd, zone);
     }
     if (/^\d{12,14}$/.test(trimmed)) return Number(trimmed);
     if (/^\d{9,10}(\.\d+)?$/.test(trimmed)) return Math.round(Number(trimmed) * 1000);
-    return parseDate(trimmed);
+    return parseDate(trimmed, zone);
 }
 
-function roundTo(at: number, unit: string, up: boolean): number {
-    const date = new Date(at);
-    startOf[unit](date);
-    if (!up) return date.getTime();
-    nextOf[unit](date);
-    return date.getTime() - 1;
+function roundTo(at: number, unit: string, up: boolean, zone: Zone): number {
+    const d = new Date(at);
+    const utc = zone === 'utc';
+    const fields = utc
+        ? [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes()]
+        : [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes()];
+    const kept = keptFields[unit];
+    const cut = fields.map((field, i) => (i < kept ? field : i === 2 ? 1 : 0));
+    if (unit === 'w') cut[2] -= ((utc ? d.getUTCDay() : d.getDay()) + 6) % 7;
+    if (up) cut[kept - 1] += unit === 'w' ? 7 : 1;
+    const [year, month, day, hour, minute] = cut;
+    const edge = utc ? Date.UTC(year, month, day, hour, minute) : new Date(year, month, day, hour, minute).getTime();
+    return up ? edge - 1 : edge;
 }
 
-function parseDate(text: string): number | null {
+function parseDate(text: string, zone: Zone): number | null {
     const match = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/.exec(text);
     if (match === null) return null;
-    const [, day, minute = '00:00', second = ':00', zone = ''] = match;
-    const ms = Date.parse(`${day}T${minute}${second}${zone}`);
+    const [, day, minute = '00:00', second = ':00', offset = zone === 'utc' ? 'Z' : ''] = match;
+    const ms = Date.parse(`${day}T${minute}${second}${offset}`);
     return Number.isNaN(ms) ? null : ms;
 }
 
 /** Null when an end is unreadable or the range is empty or backwards. */
-export function resolveRange(range: TimeRange, now: number): Span | null {
-    const from = parseTime(range.from, now, false);
-    const to = parseTime(range.to, now, true);
+export function resolveRange(range: TimeRange, now: number, zone: Zone = 'local'): Span | null {
+    const from = parseTime(range.from, now, false, zone);
+    const to = parseTime(range.to, now, true, zone);
     if (from === null || to === null || from >= to) return null;
     return { from, to };
 }

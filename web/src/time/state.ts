@@ -4,6 +4,7 @@
 // the other two are the user's habits and live in local storage.
 
 import { computed, effect, signal } from '@preact/signals';
+import { lostSince, startProbe } from '../api/connection.ts';
 import { decodeRange, encodeRange } from '../url-state/params.ts';
 import { params, updateParams } from '../url-state/location.ts';
 import { absoluteRange, isLive, resolveRange, shift, zoomOut, type Span, type TimeRange } from './range.ts';
@@ -54,7 +55,7 @@ export function setRange(next: TimeRange): void {
 
 export function currentSpan(): Span {
     const now = Date.now();
-    return resolveRange(range.value, now) ?? { from: now - 3_600_000, to: now };
+    return resolveRange(range.value, now, zone.value) ?? { from: now - 3_600_000, to: now };
 }
 
 export function setSpan(span: Span): void {
@@ -69,13 +70,14 @@ export function shiftNow(direction: -1 | 1): void {
     setSpan(shift(currentSpan(), direction, Date.now()));
 }
 
-/** Runs the refresh clock for the life of the application; a hidden tab asks nothing. */
+/** Runs the refresh clock for the life of the application; a hidden tab asks nothing, nor does one whose server is away. */
 export function startClock(): void {
+    startProbe(refreshNow);
     let timer: number | undefined;
     effect(() => {
         window.clearInterval(timer);
         const every = refreshMs.value;
-        if (every === null || paused.value) return;
+        if (every === null || paused.value || lostSince.value !== null) return;
         timer = window.setInterval(() => {
             if (!document.hidden) refreshNow();
         }, every);

@@ -39,6 +39,11 @@ test('one end of a range is read', () => {
     assert.equal(parseTime('1772636400.5', now, false), 1772636400500);
     assert.equal(parseTime('2026-03-01T12:00:00Z', now, false), Date.UTC(2026, 2, 1, 12));
     assert.equal(parseTime('2026-03-01 12:00', now, false), new Date(2026, 2, 1, 12).getTime());
+    assert.equal(parseTime('2026-03-01 12:00', now, false, 'utc'), Date.UTC(2026, 2, 1, 12));
+    const evening = Date.UTC(2026, 2, 4, 23, 30);
+    assert.equal(parseTime('now/d', evening, false, 'utc'), Date.UTC(2026, 2, 4));
+    assert.equal(parseTime('now/w', evening, true, 'utc'), Date.UTC(2026, 2, 9) - 1);
+    assert.equal(parseTime('now/y', evening, false, 'utc'), Date.UTC(2026, 0, 1));
     for (const bad of ['', 'later', 'now-', 'now-1x', 'now/q', '2026-13-01', '12', '2026-03-01 25:00']) {
         assert.equal(parseTime(bad, now, false), null, bad);
     }

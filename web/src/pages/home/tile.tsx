@@ -2,7 +2,7 @@
 
 import { queryRange } from '../../api/client.ts';
 import { useResource } from '../../api/resource.ts';
-import type { PanelContext } from '../../chart/panel.tsx';
+import { windowMin, type PanelContext } from '../../chart/panel.tsx';
 import { interpolate } from '../../chart/panel-def.ts';
 import { lastValue, type Column } from '../../chart/frame.ts';
 import { formatDuration } from '../../time/duration.ts';
@@ -18,7 +18,7 @@ const points = 60;
 export function Tile({ def, context }: { def: TileDef; context: PanelContext }) {
     const width = context.span.to - context.span.from;
     const step = chooseStep(width, points, context.scrapeInterval);
-    const window = formatDuration(rateWindow(context.scrapeInterval, context.scrapeInterval));
+    const window = formatDuration(Math.max(windowMin, rateWindow(context.scrapeInterval, context.scrapeInterval)));
     const expr = interpolate(def.expr, { ...context.variables, window });
     const { data } = useResource(
         `tile ${width} ${expr}`,

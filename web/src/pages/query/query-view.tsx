@@ -137,7 +137,7 @@ function Stats({ shown, tab }: { shown: Shown; tab: QueryPanel['tab'] }) {
     const samples = data.stats?.samples?.totalQueryableSamples;
     const vector = data.resultType === 'vector' || data.resultType === 'matrix';
     const parts = [
-        vector && `${data.result.length} series`,
+        vector && `${data.result.length.toLocaleString('en')} series`,
         `${formatRounded('ms', elapsed)}`,
         tab === 'graph' && `step ${formatDuration(shown.step)}`,
         samples !== undefined && `${formatRounded('short', samples)} samples read`,
@@ -170,7 +170,7 @@ function Data({ shown, panel }: { shown: Shown; panel: QueryPanel }) {
 
 function Graph({ shown, panel }: { shown: Shown; panel: QueryPanel }) {
     const { data } = shown.answer;
-    const frame = useFrame(data, shown.step);
+    const frame = useFrame(data, shown.step, panel.expr);
     if (data.result.length === 0) {
         return (
             <Empty title="No series in this time range">
@@ -183,12 +183,14 @@ function Graph({ shown, panel }: { shown: Shown; panel: QueryPanel }) {
     );
 }
 
-/** Built once an answer, not once a render. */
-function useFrame(data: QueryData, step: number) {
+/** Built once an answer, not once a render. A series without labels is named by what was asked. */
+function useFrame(data: QueryData, step: number, expr: string) {
     const built = useRef<{ data: QueryData; frame: ReturnType<typeof buildFrame> } | null>(null);
     if (built.current?.data !== data) {
         const matrix = data.resultType === 'matrix' ? data.result : [];
-        built.current = { data, frame: buildFrame([{ matrix }], step / 1000) };
+        const frame = buildFrame([{ matrix }], step / 1000);
+        const lines = frame.lines.map((l) => (l.name === '{}' ? { ...l, name: expr.replace(/\s+/g, ' ').trim() } : l));
+        built.current = { data, frame: { ...frame, lines } };
     }
     return built.current.frame;
 }
