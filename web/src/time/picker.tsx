@@ -114,7 +114,7 @@ function RangeForm({ close }: { close: () => void }) {
                     Apply
                 </Button>
                 <Select
-                    label="Show times in"
+                    label="Time zone"
                     showLabel
                     value={zone.value}
                     options={[
