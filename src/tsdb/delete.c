@@ -92,6 +92,8 @@ static void forget_last(struct tsdb *db)
 static bool delete_flushed(struct tsdb *db, const struct matcher *m, size_t m_n, ts_ms start,
                            ts_ms end, struct err *err)
 {
+    /* The flush writes those that are left, and parts that had more do not count any longer. */
+    exemplars_delete(db->exemplars, &(struct matcher_set){m, m_n}, start, end);
     if (!db_flush_all(db, err))
         return false;
     if (db->tombstones->n >= TOMBSTONES_MAX)

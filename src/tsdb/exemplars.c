@@ -28,6 +28,7 @@ struct held_series {
     struct labels labels; /* text behind it */
     uint64_t hash;
     size_t size;
+    bool doomed; /* while something is deleted */
 };
 
 struct exemplars {
@@ -360,6 +361,78 @@ void exemplars_select(struct exemplars *x, const struct matcher_set *sets, size_
         memcpy(*out, q.found.at, q.found.n * sizeof *q.found.at);
     }
     vec_fini(&q.found);
+}
+
+/* ---- deleting ---- */
+
+/* The chains of the series that match are emptied; what stays is put back in its order. */
+static void empty_chains(struct exemplars *x, const struct matcher_set *m)
+{
+    for (size_t i = 0; i < x->buckets; i++)
+        for (struct held_series *s = x->table[i]; s; s = s->next) {
+            s->doomed = set_matches(m, s->labels);
+            if (s->doomed)
+                s->oldest = s->newest = NULL;
+        }
+}
+
+static void keep_item(struct exemplars *x, struct item *i)
+{
+    struct held_series *s = i->series;
+    i->next = NULL;
+    if (x->newest)
+        x->newest->next = i;
+    else
+        x->oldest = i;
+    x->newest = i;
+    if (!s->doomed)
+        return;
+    i->series_next = NULL;
+    if (s->newest)
+        s->newest->series_next = i;
+    else
+        s->oldest = i;
+    s->newest = i;
+}
+
+static void remove_emptied(struct exemplars *x)
+{
+    for (size_t i = 0; i < x->buckets; i++)
+        for (struct held_series *s = x->table[i], *next; s; s = next) {
+            next = s->next;
+            if (!s->oldest)
+                remove_series(x, s);
+        }
+}
+
+static size_t delete_from(struct exemplars *x, const struct matcher_set *m, ts_ms start, ts_ms end)
+{
+    size_t before = x->n;
+    struct item *i = x->oldest, *next;
+    empty_chains(x, m);
+    x->oldest = x->newest = NULL;
+    for (; i; i = next) {
+        next = i->next;
+        if (!i->series->doomed || i->x.t < start || i->x.t > end) {
+            keep_item(x, i);
+            continue;
+        }
+        x->n--;
+        x->bytes -= i->size;
+        free(i);
+    }
+    remove_emptied(x);
+    return before - x->n;
+}
+
+size_t exemplars_delete(struct exemplars *x, const struct matcher_set *m, ts_ms start, ts_ms end)
+{
+    pthread_mutex_lock(&x->lock);
+    size_t n = delete_from(x, m, start, end);
+    x->dirty = x->dirty || n > 0;
+    trim(x);
+    pthread_mutex_unlock(&x->lock);
+    return n;
 }
 
 /* ---- on disk ---- */

@@ -43,6 +43,9 @@ void exemplars_select(struct exemplars *x, const struct matcher_set *sets, size_
                       ts_ms start, ts_ms end, struct arena *a, struct exemplar_series **out,
                       size_t *n);
 
+/* Those with start <= t <= end of the series that match all of `m` leave; how many. */
+size_t exemplars_delete(struct exemplars *x, const struct matcher_set *m, ts_ms start, ts_ms end);
+
 struct exemplars_stats {
     size_t n, series, max;
     uint64_t bytes;
@@ -53,7 +56,8 @@ void exemplars_stats(struct exemplars *x, struct exemplars_stats *out);
 enum exemplar_result exemplars_check(struct exemplars *x, struct labels series,
                                      const struct exemplar *e);
 
-/* True when something was stored since the last exemplars_encode, or since it was said. */
+/* True when something was stored or deleted since the last exemplars_encode, or since it was said.
+ */
 bool exemplars_dirty(struct exemplars *x);
 void exemplars_set_dirty(struct exemplars *x, bool dirty);
 /* Appends all that are held, oldest first, as a list. */

@@ -44,7 +44,7 @@ static bool same(const struct exemplar *a, const struct exemplar *b)
 }
 
 /* What the queue says about series `i` in a range, and what the store says. */
-static void compare(struct exemplars *x, const queue *q, size_t first, struct arena *a)
+static void compare(struct exemplars *x, const queue *q, struct arena *a)
 {
     struct matcher m;
     struct err err;
@@ -55,7 +55,7 @@ static void compare(struct exemplars *x, const queue *q, size_t first, struct ar
     assert_true(matcher_init(&m, MATCH_EQ, STR("instance"), ls.at[1].value, &err));
     exemplars_select(x, &(struct matcher_set){&m, 1}, 1, start, end, a, &found, &n);
     assert_true(n <= 1);
-    for (size_t j = first; j < q->n; j++) {
+    for (size_t j = 0; j < q->n; j++) {
         const struct queued *e = &q->at[j];
         if (e->series != i || e->x.t < start || e->x.t > end)
             continue;
@@ -90,6 +90,35 @@ static struct exemplars *through_disk(struct exemplars *x, size_t max)
     return y;
 }
 
+static void drop_first(queue *q, size_t n)
+{
+    memmove(q->at, q->at + n, (q->n - n) * sizeof *q->at);
+    q->n -= n;
+}
+
+/* Some time of every other series, or of one. */
+static void delete_some(struct exemplars *x, queue *q, struct arena *a)
+{
+    struct matcher m;
+    struct err err;
+    ts_ms start = (ts_ms)rnd(STEPS), end = start + (ts_ms)rnd(STEPS / 4);
+    bool odd = rnd(2);
+    size_t i = rnd(SERIES), n = 0;
+    str value = odd ? STR("yes") : series_of(a, i).at[1].value;
+    assert_true(matcher_init(&m, MATCH_EQ, odd ? STR("odd") : STR("instance"), value, &err));
+    for (size_t k = 0; k < q->n; k++) {
+        const struct queued *e = &q->at[k];
+        bool matches = odd ? e->series % 2 == 1 : e->series == i;
+        if (!matches || e->x.t < start || e->x.t > end)
+            q->at[n++] = *e;
+    }
+    size_t left = exemplars_delete(x, &(struct matcher_set){&m, 1}, start, end);
+    assert_int_equal(left, q->n - n);
+    assert_true(left == 0 || exemplars_dirty(x));
+    q->n = n;
+    matcher_fini(&m);
+}
+
 static void test_like_a_queue(void **s)
 {
     enum { MAX = 200 };
@@ -103,7 +132,11 @@ static void test_like_a_queue(void **s)
         assert_int_equal(exemplars_add(x, series_of(&a, i), &e), EXEMPLAR_STORED);
         vec_push(&q, (struct queued){i, e});
         assert_int_equal(exemplars_add(x, series_of(&a, i), &e), EXEMPLAR_DUPLICATE);
-        compare(x, &q, q.n > MAX ? q.n - MAX : 0, &a);
+        if (q.n > MAX)
+            drop_first(&q, 1);
+        compare(x, &q, &a);
+        if (rnd(30) == 0)
+            delete_some(x, &q, &a);
         if (rnd(200) == 0)
             x = through_disk(x, MAX);
     }
@@ -111,8 +144,10 @@ static void test_like_a_queue(void **s)
     exemplars_resize(x, 10);
     exemplars_stats(x, &stats);
     assert_int_equal(stats.n, 10);
+    drop_first(&q, q.n - 10);
     for (int i = 0; i < 50; i++)
-        compare(x, &q, q.n - 10, &a);
+        compare(x, &q, &a);
+    delete_some(x, &q, &a);
     exemplars_resize(x, 0);
     exemplars_stats(x, &stats);
     assert_int_equal(stats.n + stats.series + stats.bytes, 0);

@@ -20,12 +20,13 @@ enum { SLICE = 128, IDLE_FLUSHES = 2 };
 
 typedef VEC(struct series *) series_list;
 
-/* Begins a generation. False when nothing came since the last. */
+/* Begins a generation. False when nothing came since the last, and no exemplar was deleted. */
 static bool cut(struct tsdb *db)
 {
     struct head *h = &db->head;
+    bool exemplars = exemplars_dirty(db->exemplars);
     pthread_rwlock_wrlock(&h->gate);
-    bool is_new = !db->frozen && db->applied_lsn >= db->cut_lsn;
+    bool is_new = !db->frozen && (exemplars || db->applied_lsn >= db->cut_lsn);
     if (is_new) {
         db->cut_from = db->cut_lsn;
         db->cut_lsn = db->applied_lsn + 1;

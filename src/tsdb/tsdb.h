@@ -64,7 +64,7 @@ struct tsdb_options {
      * sample is stored too, as upstream's created-timestamp-zero-ingestion does, unless it is an
      * hour older than the sample that tells. A histogram was empty. */
     bool start_zeros;
-    bool stepped;         /* simulation: no thread, commits happen in tsdb_step */
+    bool stepped; /* simulation: no thread, commits happen in tsdb_step */
     /* Only to be read: no lock is taken and nothing on disk changes, so a server may be using the
      * directory; writes fail, and tsdb_tick and tsdb_flush may not be called. */
     bool read_only;
@@ -116,10 +116,10 @@ bool tsdb_settle(struct tsdb *db, struct err *err);
 /*
  * Deletes the samples of the series that match all of `m` (at least one matcher) with start <= t <=
  * end, as far as they were acknowledged before: they are hidden at once, durably, and leave the
- * disk when their part is merged or cleaned. Samples that come later are not concerned. Label names
- * and values of which nothing is left may be told until then. Flushes the head. ERR_INVALID,
- * ERR_LIMIT (too many deletions that were not cleaned), or what the disk says. Any thread but a
- * loop.
+ * disk when their part is merged or cleaned. Exemplars of that time are deleted too. Samples that
+ * come later are not concerned. Label names and values of which nothing is left may be told until
+ * then. Flushes the head. ERR_INVALID, ERR_LIMIT (too many deletions that were not cleaned), or
+ * what the disk says. Any thread but a loop.
  */
 bool tsdb_delete(struct tsdb *db, const struct matcher *m, size_t m_n, ts_ms start, ts_ms end,
                  struct err *err);

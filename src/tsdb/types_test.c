@@ -140,6 +140,55 @@ static void test_exemplars_survive(void **state)
     store_fini(&s);
 }
 
+static void delete_exemplars(struct store *s, const char *series, ts_ms start, ts_ms end)
+{
+    struct matcher m;
+    struct err err = {0};
+    assert_true(matcher_init(&m, MATCH_EQ, STR("i"), str_from_z(series), &err));
+    if (!tsdb_delete(s->db, &m, 1, start, end, &err))
+        fail_msg("%s", err.msg);
+    matcher_fini(&m);
+}
+
+/* Deleted with the samples of their time, whether the head, a part or nothing else has something
+ * of the series; and for good, whatever is merged and cleaned. */
+static void test_exemplars_are_deleted(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    struct exemplar_series *x;
+    store_init(&s);
+    for (int i = 0; i < 5; i++)
+        write_batch(s.db,
+                    with_exemplar(one(1, 1000 + i, i), 1000 + i, arena_printf(&s.arena, "t%d", i)));
+    write_batch(s.db, with_exemplar(one(2, 1000, 1), 1000, STR("other")));
+    delete_exemplars(&s, "1", 1003, 2000);
+    assert_exemplars(&s, 3);
+    store_again(&s);
+    assert_exemplars(&s, 3);
+    assert_true(tsdb_flush(s.db, &err));
+    delete_exemplars(&s, "1", 1002, 2000); /* nothing is in the head now */
+    assert_exemplars(&s, 2);
+    store_again(&s);
+    assert_exemplars(&s, 2);
+    assert_true(tsdb_clean_tombstones(s.db, &err));
+    for (int i = 0; i < 9; i++) {
+        write_batch(s.db, one(3, 3000 + i, i));
+        assert_true(tsdb_flush(s.db, &err));
+    }
+    while (tsdb_tick(s.db, &err))
+        ;
+    store_again(&s);
+    assert_exemplars(&s, 2);
+    delete_exemplars(&s, "1", 0, 5000);
+    delete_exemplars(&s, "2", 0, 5000);
+    store_again(&s);
+    assert_int_equal(exemplars_of(&s, ".*", &x), 0);
+    write_batch(s.db, with_exemplar(one(1, 1000, 1), 1000, STR("t0")));
+    assert_int_equal(exemplars_of(&s, "1", &x), 1);
+    store_fini(&s);
+}
+
 static void test_exemplars_by_rules(void **state)
 {
     struct store s;
@@ -368,13 +417,10 @@ static void test_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exemplars_survive),
-        cmocka_unit_test(test_exemplars_by_rules),
-        cmocka_unit_test(test_unsound_histograms),
-        cmocka_unit_test(test_mark_as_float),
-        cmocka_unit_test(test_zeros_at_starts),
-        cmocka_unit_test(test_empty_at_start),
-        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_exemplars_survive),  cmocka_unit_test(test_exemplars_are_deleted),
+        cmocka_unit_test(test_exemplars_by_rules), cmocka_unit_test(test_unsound_histograms),
+        cmocka_unit_test(test_mark_as_float),      cmocka_unit_test(test_zeros_at_starts),
+        cmocka_unit_test(test_empty_at_start),     cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
