@@ -31,7 +31,7 @@ enum {
     TICK_MS = 1000,
     STOP_DEADLINE_MS = 10000,
     INGEST_INFLIGHT_MAX = 1000,
-    INGEST_THREADS_SPARE = 16, /* above one per CPU: for tasks that wait for files */
+    QUERY_NICE = 5, /* a third of the share that ingest has when both want a CPU */
     BACKGROUND_TASKS_MAX = 8,
 };
 
@@ -161,8 +161,9 @@ static bool start_storage(struct server *s, const struct server_config *c, struc
     say_recovery(&recovery);
     unsigned queries = (unsigned)set->query_concurrency;
     struct pool_options pool = {
-        .threads_max = process_cpus() + INGEST_THREADS_SPARE + queries + BACKGROUND_TASKS_MAX,
+        .threads_max = process_cpus() + queries + BACKGROUND_TASKS_MAX,
         .tasks_max = {[POOL_QUERY] = queries, [POOL_BACKGROUND] = BACKGROUND_TASKS_MAX},
+        .nice = QUERY_NICE,
     };
     s->pool = pool_new(&pool);
     s->ingest = ingest_new(tsdb_sink(s->tsdb), &(struct ingest_options){0});

@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "store/wal_int.h"
 #include "sys/self.h"
+#include "sys/thread.h"
 
 enum { IOV_MAX_RECORDS = 128 };
 
@@ -298,6 +299,8 @@ bool wal_step(struct wal *w)
 static void *committer(void *arg)
 {
     struct wal *w = arg;
+    thread_name("wal");
+    thread_prompt();
     for (;;) {
         pthread_mutex_lock(&w->lock);
         while (!w->head && !w->closing && !w->sync_wanted)

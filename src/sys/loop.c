@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "base/vec.h"
+#include "sys/thread.h"
 
 struct post {
     void (*fn)(void *arg);
@@ -115,7 +116,8 @@ void loop_run(struct loop *l)
 {
     /* The main thread's name is the process' name in `ps`; it stays. */
     if (gettid() != getpid())
-        pthread_setname_np(pthread_self(), l->name);
+        thread_name(l->name);
+    thread_prompt();
     uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

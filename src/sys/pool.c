@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Slots and threads are two things: a thread computes only while it holds one of the slots. Whoever
- * lets a slot go (a task that ended, waits or yields) calls pool_grant, the one place that decides
- * who gets it: the highest class first, and in a class a task that was interrupted before one that
- * is new. Two rules keep long tasks from holding up the rest: a task that had its slot for a slice
- * goes to the end of its class, where it and new tasks take turns; and background work gets a slot
- * after so many granted to queries, or a flush would never run on a machine full of queries.
+ * Slots and threads are two things: a thread computes only while it holds one of its lane's slots.
+ * Whoever lets a slot go (a task that ended, waits or yields) calls pool_grant, the one place that
+ * decides who gets it: the highest class first, and in a class a task that was interrupted before
+ * one that is new. Two rules keep long tasks from holding up the rest: a task that had its slot for
+ * a slice goes to the end of its class, where it and new tasks take turns; and background work gets
+ * a slot after so many granted to queries, or a flush would never run on a machine full of queries.
  *
  * A worker is idle, or has a task and holds a slot, or has a task and does not (it is blocked, or
  * stands in `resume` and sleeps on its own condition). A new task is bound to an idle worker at the
@@ -25,6 +25,7 @@
 
 #include "base/mem.h"
 #include "sys/self.h"
+#include "sys/thread.h"
 
 struct task {
     void (*fn)(void *arg);
@@ -42,8 +43,18 @@ enum {
     PASSED_OVER_MAX = 8, /* query slots granted while background work waits, before it gets one */
 };
 
+/* Lanes do not share threads either: a thread may lower its priority but not raise it again. */
+enum lane_name { LANE_INGEST, LANE_REST, LANES };
+
+static const enum lane_name lane_of[POOL_CLASSES] = {
+    [POOL_INGEST] = LANE_INGEST,
+    [POOL_QUERY] = LANE_REST,
+    [POOL_BACKGROUND] = LANE_REST,
+};
+
 struct worker {
     struct pool *pool;
+    enum lane_name lane;
     pthread_t thread;
     pthread_cond_t wake;
     struct worker *next; /* in `idle` or `resume` */
@@ -62,11 +73,17 @@ struct resume {
     size_t n;
 };
 
+struct lane {
+    unsigned slots_used, threads;
+    int nice;
+    struct worker *idle; /* the latest first: its stack is warm */
+};
+
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t drained;
-    unsigned slots, slots_used;
-    unsigned threads, threads_max;
+    unsigned slots, threads_max; /* of each lane */
+    struct lane lane[LANES];
     size_t queue_max;
     size_t unfinished; /* tasks taken and not yet returned */
     struct queue queue[POOL_CLASSES];
@@ -76,7 +93,6 @@ struct pool {
     bool fresh[POOL_CLASSES]; /* the next turn after a rotation is a new task's */
     unsigned passed_over;
     int64_t slice_ns;
-    struct worker *idle; /* the latest first: its stack is warm */
     struct worker *all;
     bool ending;
     _Atomic unsigned wanted; /* bit per class for which somebody waits; a hint outside the lock */
@@ -135,12 +151,13 @@ static struct worker *resume_pop(struct resume *r)
 static void *worker_main(void *arg);
 
 /* A new thread, or NULL when there are enough or the system gives none. */
-static struct worker *worker_new(struct pool *p)
+static struct worker *worker_new(struct pool *p, enum lane_name lane)
 {
-    if (p->threads >= p->threads_max)
+    if (p->lane[lane].threads >= p->threads_max)
         return NULL;
     struct worker *w = mem_new(struct worker);
     w->pool = p;
+    w->lane = lane;
     pthread_cond_init(&w->wake, NULL);
     if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
         pthread_cond_destroy(&w->wake);
@@ -149,16 +166,16 @@ static struct worker *worker_new(struct pool *p)
     }
     w->all_next = p->all;
     p->all = w;
-    p->threads++;
+    p->lane[lane].threads++;
     return w;
 }
 
-static struct worker *idle_worker(struct pool *p)
+static struct worker *idle_worker(struct pool *p, enum lane_name lane)
 {
-    struct worker *w = p->idle;
+    struct worker *w = p->lane[lane].idle;
     if (!w)
-        return worker_new(p);
-    p->idle = w->next;
+        return worker_new(p, lane);
+    p->lane[lane].idle = w->next;
     return w;
 }
 
@@ -173,7 +190,7 @@ static struct worker *class_next(struct pool *p, enum pool_class c)
 {
     const struct worker *first = p->resume[c].first;
     bool fresh = !first || (first->rotated && p->fresh[c]);
-    struct worker *w = fresh && may_begin(p, c) ? idle_worker(p) : NULL;
+    struct worker *w = fresh && may_begin(p, c) ? idle_worker(p, lane_of[c]) : NULL;
     p->fresh[c] = !w;
     if (!w)
         return first ? resume_pop(&p->resume[c]) : NULL;
@@ -189,11 +206,11 @@ static bool class_waits(const struct pool *p, enum pool_class c)
 }
 
 /* The highest class first; but background work is not passed over for ever. */
-static struct worker *next_worker(struct pool *p)
+static struct worker *next_worker(struct pool *p, enum lane_name lane)
 {
-    struct worker *w = class_next(p, POOL_INGEST);
-    if (w)
-        return w;
+    if (lane == LANE_INGEST)
+        return class_next(p, POOL_INGEST);
+    struct worker *w;
     bool both = class_waits(p, POOL_QUERY) && class_waits(p, POOL_BACKGROUND);
     if (both && ++p->passed_over >= PASSED_OVER_MAX && (w = class_next(p, POOL_BACKGROUND))) {
         p->passed_over = 0;
@@ -212,12 +229,12 @@ static void wanted_update(struct pool *p)
 }
 
 /* Gives free slots to those who wait. Called with the lock, after anything that changes either. */
-static void pool_grant(struct pool *p)
+static void pool_grant(struct pool *p, enum lane_name lane)
 {
     struct worker *w;
-    while (p->slots_used < p->slots && (w = next_worker(p))) {
+    while (p->lane[lane].slots_used < p->slots && (w = next_worker(p, lane))) {
         w->granted = true;
-        p->slots_used++;
+        p->lane[lane].slots_used++;
         p->running[w->class]++;
         pthread_cond_signal(&w->wake);
     }
@@ -228,7 +245,7 @@ static void slot_release(struct worker *w)
 {
     assert(w->granted);
     w->granted = false;
-    w->pool->slots_used--;
+    w->pool->lane[w->lane].slots_used--;
     w->pool->running[w->class]--;
 }
 
@@ -244,18 +261,25 @@ static void slot_await(struct worker *w, bool rotated)
 {
     w->rotated = rotated;
     resume_push(&w->pool->resume[w->class], w);
-    pool_grant(w->pool);
+    pool_grant(w->pool, w->lane);
     while (!w->granted)
         pthread_cond_wait(&w->wake, &w->pool->lock);
     w->since_ns = now_ns();
 }
 
+static const char *const names[LANES] = {[LANE_INGEST] = "ingest", [LANE_REST] = "worker"};
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct pool *p = w->pool;
+    struct lane *lane = &p->lane[w->lane];
     current = w;
-    pthread_setname_np(pthread_self(), "worker");
+    thread_name(names[w->lane]);
+    if (w->lane == LANE_INGEST)
+        thread_prompt();
+    else
+        thread_lower(lane->nice);
     pthread_mutex_lock(&p->lock);
     for (;;) {
         while (!w->granted && !w->quit)
@@ -269,11 +293,11 @@ static void *worker_main(void *arg)
         pthread_mutex_lock(&p->lock);
         slot_release(w);
         p->begun[w->class]--;
-        w->next = p->idle;
-        p->idle = w;
+        w->next = lane->idle;
+        lane->idle = w;
         if (--p->unfinished == 0)
             pthread_cond_broadcast(&p->drained);
-        pool_grant(p);
+        pool_grant(p, w->lane);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -296,13 +320,17 @@ struct pool *pool_new(const struct pool_options *o)
     p->queue_max = o->queue_max ? o->queue_max : 10000;
     p->slice_ns = (int64_t)(o->slice_ms ? o->slice_ms : SLICE_MS) * 1000000;
     memcpy(p->tasks_max, o->tasks_max, sizeof p->tasks_max);
-    /* One thread now, so that a queued task can always run; the others when they are needed. */
+    p->lane[LANE_REST].nice = o->nice;
+    /* One thread each now, so that a queued task can always run; the others when they are needed.
+     */
     pthread_mutex_lock(&p->lock);
-    struct worker *w = worker_new(p);
-    if (!w)
-        abort();
-    w->next = NULL;
-    p->idle = w;
+    for (int i = 0; i < LANES; i++) {
+        struct worker *w = worker_new(p, (enum lane_name)i);
+        if (!w)
+            abort();
+        w->next = NULL;
+        p->lane[i].idle = w;
+    }
     pthread_mutex_unlock(&p->lock);
     return p;
 }
@@ -349,7 +377,7 @@ bool pool_submit(struct pool *p, enum pool_class c, void (*fn)(void *arg), void 
     if (ok) {
         queue_push(&p->queue[c], (struct task){fn, arg});
         p->unfinished++;
-        pool_grant(p);
+        pool_grant(p, lane_of[c]);
     }
     pthread_mutex_unlock(&p->lock);
     if (full)
@@ -374,7 +402,7 @@ void pool_block_begin(void)
         return;
     pthread_mutex_lock(&w->pool->lock);
     slot_release(w);
-    pool_grant(w->pool);
+    pool_grant(w->pool, w->lane);
     pthread_mutex_unlock(&w->pool->lock);
 }
 
@@ -391,13 +419,18 @@ void pool_block_end(void)
     pthread_mutex_unlock(&w->pool->lock);
 }
 
+static const unsigned mates[LANES] = {
+    [LANE_INGEST] = 1u << POOL_INGEST,
+    [LANE_REST] = 1u << POOL_QUERY | 1u << POOL_BACKGROUND,
+};
+
 /* A stale hint costs one piece of work of delay or one look at the lock, nothing else. */
 void pool_yield(void)
 {
     struct worker *w = current;
     if (!w || w->blocked)
         return;
-    unsigned wanted = atomic_load_explicit(&w->pool->wanted, memory_order_relaxed);
+    unsigned wanted = atomic_load_explicit(&w->pool->wanted, memory_order_relaxed) & mates[w->lane];
     bool higher = wanted & ((1u << w->class) - 1);
     if (!wanted || (!higher && now_ns() - w->since_ns < w->pool->slice_ns))
         return;

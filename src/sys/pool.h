@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Worker pool: at most `slots` tasks compute at once, chosen by class (ingest before query before
- * background). A task that is about to wait (disk, lock held across disk) says so with
+ * Worker pool in two lanes, ingest and the rest, of which each lets at most `slots` tasks compute
+ * at once. Threads of ingest have the process' priority and those of the rest a lower one, so that
+ * the system takes a CPU from a query in the moment in which a batch comes; a query never delays it
+ * until one of its own borders. In the second lane tasks are chosen by class, query before
+ * background. A task that is about to wait (disk, lock held across disk) says so with
  * pool_block_begin, which lends its slot to another task; there are more threads than slots for
  * that. Long tasks call pool_yield at their natural borders (every few ms), which gives the slot up
- * when a task of a higher class waits, so that a query never delays an ingest batch by more than
- * one such piece; and, after a slice of time, when any task waits, so that long queries share the
- * slots with short ones.
+ * when a task of a higher class of the lane waits; and, after a slice of time, when any task waits,
+ * so that long queries share the slots with short ones.
  */
 #ifndef SYS_POOL_H
 #define SYS_POOL_H
@@ -19,14 +21,15 @@ struct pool;
 enum pool_class { POOL_INGEST, POOL_QUERY, POOL_BACKGROUND, POOL_CLASSES };
 
 struct pool_options {
-    unsigned slots;       /* 0: one per CPU */
-    unsigned threads_max; /* 0: slots + 32 */
+    unsigned slots;       /* of each lane; 0: one per CPU */
+    unsigned threads_max; /* of each lane; 0: slots + 32 */
     size_t queue_max;     /* per class; 0: 10,000 */
     /* Tasks of a class that are begun and not ended, waiting ones included, each with its thread;
      * 0: no bound. What is above waits in the queue. Bound the lower classes below threads_max, or
      * their tasks take all threads and higher ones find none. */
     unsigned tasks_max[POOL_CLASSES];
     unsigned slice_ms; /* after which pool_yield also gives way to its own class and lower; 0: 10 */
+    int nice;          /* added to that of the process on threads of queries and background work */
 };
 
 struct pool *pool_new(const struct pool_options *o);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -52,10 +53,6 @@ static void see(char c)
 {
     seen[seen_n++] = c;
 }
-static void see_i(void *arg)
-{
-    see('i');
-}
 static void see_q(void *arg)
 {
     see('q');
@@ -82,7 +79,6 @@ static void test_classes(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(pool_submit(p, POOL_BACKGROUND, see_b, NULL));
         assert_true(pool_submit(p, POOL_QUERY, see_q, NULL));
-        assert_true(pool_submit(p, POOL_INGEST, see_i, NULL));
     }
     pool_load(p, POOL_QUERY, &waiting, &running);
     assert_int_equal(waiting, 3);
@@ -92,7 +88,7 @@ static void test_classes(void **state)
     assert_int_equal(running, 1);
     gate_set(&g, &g.open);
     pool_free(p);
-    assert_string_equal(seen, "iiiqqqbbb");
+    assert_string_equal(seen, "qqqbbb");
 }
 
 static void test_queue_full(void **state)
@@ -105,11 +101,13 @@ static void test_queue_full(void **state)
     for (int i = 0; i < 20; i++)
         assert_true(pool_submit(p, POOL_QUERY, see_q, NULL));
     assert_false(pool_submit(p, POOL_QUERY, see_q, NULL));
-    assert_true(pool_submit(p, POOL_INGEST, see_i, NULL));
+    assert_true(pool_submit(p, POOL_BACKGROUND, see_b, NULL));
     assert_int_equal(self_get(SELF_POOL_REFUSED_QUERY), before + 1);
     gate_set(&g, &g.open);
     pool_free(p);
-    assert_string_equal(seen, "iqqqqqqqqqqqqqqqqqqqq");
+    assert_int_equal(strlen(seen),
+                     21); /* the background task when it was passed over often enough */
+    assert_int_equal(strspn(seen, "q"), 7);
 }
 
 static void block_then_q(void *arg)
@@ -149,7 +147,7 @@ static void yielding(void *arg)
     see('1');
     gate_set(g, &g->entered);
     gate_wait(g, &g->open);
-    pool_yield(); /* an ingest task waits: it goes first; the query and background ones do not */
+    pool_yield(); /* a query waits: it goes first; its own class does not */
     see('2');
     pool_yield();
     see('3');
@@ -159,28 +157,27 @@ static void test_yield(void **state)
 {
     struct pool *p = pool_new(&(struct pool_options){.slots = 1, .slice_ms = 3600000});
     struct gate g = GATE_INIT;
-    assert_true(pool_submit(p, POOL_QUERY, yielding, &g));
+    assert_true(pool_submit(p, POOL_BACKGROUND, yielding, &g));
     gate_wait(&g, &g.entered);
     assert_true(pool_submit(p, POOL_BACKGROUND, see_b, NULL));
     assert_true(pool_submit(p, POOL_QUERY, see_q, NULL));
-    assert_true(pool_submit(p, POOL_INGEST, see_i, NULL));
     gate_set(&g, &g.open);
     pool_free(p);
-    assert_string_equal(seen, "1i23qb");
+    assert_string_equal(seen, "1q23b");
 }
 
-/* No thread is left for the ingest task, so the yielding one gets its slot back and goes on. */
+/* No thread is left for the query, so the yielding one gets its slot back and goes on. */
 static void test_yield_without_threads(void **state)
 {
     struct pool *p =
         pool_new(&(struct pool_options){.slots = 1, .threads_max = 1, .slice_ms = 3600000});
     struct gate g = GATE_INIT;
-    assert_true(pool_submit(p, POOL_QUERY, yielding, &g));
+    assert_true(pool_submit(p, POOL_BACKGROUND, yielding, &g));
     gate_wait(&g, &g.entered);
-    assert_true(pool_submit(p, POOL_INGEST, see_i, NULL));
+    assert_true(pool_submit(p, POOL_QUERY, see_q, NULL));
     gate_set(&g, &g.open);
     pool_free(p);
-    assert_string_equal(seen, "123i");
+    assert_string_equal(seen, "123q");
 }
 
 /* A class at its bound leaves threads to others, also while its tasks only wait. */
@@ -188,7 +185,7 @@ static void test_bound_of_a_class(void **state)
 {
     struct pool *p = pool_new(
         &(struct pool_options){.slots = 4, .threads_max = 3, .tasks_max = {[POOL_QUERY] = 2}});
-    struct gate held[2] = {GATE_INIT, GATE_INIT}, ingest = GATE_INIT;
+    struct gate held[2] = {GATE_INIT, GATE_INIT}, rest = GATE_INIT;
     size_t waiting, running;
     for (int i = 0; i < 2; i++) {
         assert_true(pool_submit(p, POOL_QUERY, hold, &held[i]));
@@ -198,13 +195,40 @@ static void test_bound_of_a_class(void **state)
     pool_load(p, POOL_QUERY, &waiting, &running);
     assert_int_equal(waiting, 1);
     assert_int_equal(running, 2);
-    assert_true(pool_submit(p, POOL_INGEST, hold, &ingest));
-    gate_wait(&ingest, &ingest.entered);
-    gate_set(&ingest, &ingest.open);
+    assert_true(pool_submit(p, POOL_BACKGROUND, hold, &rest));
+    gate_wait(&rest, &rest.entered);
+    gate_set(&rest, &rest.open);
     for (int i = 0; i < 2; i++)
         gate_set(&held[i], &held[i].open);
     pool_free(p);
     assert_string_equal(seen, "q");
+}
+
+/* Ingest neither waits for the slots of queries nor for their threads, and has the priority that
+ * they have not. */
+static void priority(void *arg)
+{
+    int *nice = arg;
+    *nice = getpriority(PRIO_PROCESS, 0);
+}
+
+static void test_lanes(void **state)
+{
+    struct pool *p = pool_new(&(struct pool_options){.slots = 1, .threads_max = 1, .nice = 1});
+    struct gate query = GATE_INIT, ingest = GATE_INIT;
+    int of_ingest = -1, of_query = -1;
+    assert_true(pool_submit(p, POOL_QUERY, hold, &query));
+    gate_wait(&query, &query.entered);
+    assert_true(pool_submit(p, POOL_QUERY, priority, &of_query));
+    assert_true(pool_submit(p, POOL_INGEST, priority, &of_ingest));
+    assert_true(pool_submit(p, POOL_INGEST, hold, &ingest));
+    gate_wait(&ingest, &ingest.entered);
+    assert_int_equal(of_ingest, getpriority(PRIO_PROCESS, 0));
+    gate_set(&ingest, &ingest.open);
+    gate_set(&query, &query.open);
+    pool_free(p);
+    int lowest = 19;
+    assert_int_equal(of_query, of_ingest == lowest ? lowest : of_ingest + 1);
 }
 
 static _Atomic int over;
@@ -251,7 +275,7 @@ static void test_outside(void **state)
 struct storm {
     struct pool *p;
     _Atomic int computing, most, ran;
-    int slots;
+    enum pool_class leaves;
 };
 
 static void storm_compute(struct storm *s)
@@ -279,18 +303,19 @@ static void storm_task(void *arg)
         pool_block_begin();
         pool_block_end();
     }
-    if (pool_submit(s->p, POOL_INGEST, storm_leaf, s))
+    if (pool_submit(s->p, s->leaves, storm_leaf, s))
         s->ran++;
 }
 
-/* Never more computing at once than there are slots, whatever is lent, and everything runs. */
-static void test_storm(void **state)
+/* Never more computing at once in a lane than it has slots, whatever is lent, and everything runs.
+ */
+static void storm_of(enum pool_class tasks, enum pool_class leaves)
 {
     enum { TASKS = 3000 };
-    struct storm s = {.slots = 3};
+    struct storm s = {.leaves = leaves};
     s.p = pool_new(&(struct pool_options){.slots = 3, .threads_max = 12});
     for (int i = 0; i < TASKS; i++)
-        assert_true(pool_submit(s.p, (enum pool_class)(i % POOL_CLASSES), storm_task, &s));
+        assert_true(pool_submit(s.p, i % 2 ? tasks : leaves, storm_task, &s));
     /* Leaves are submitted by tasks: wait for them before the pool refuses. */
     size_t waiting = 1, running = 1, sum = 1;
     while (sum) {
@@ -306,6 +331,12 @@ static void test_storm(void **state)
     assert_in_range(s.most, 1, 3);
 }
 
+static void test_storm(void **state)
+{
+    storm_of(POOL_BACKGROUND, POOL_QUERY);
+    storm_of(POOL_INGEST, POOL_INGEST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup(test_yield, reset),
         cmocka_unit_test_setup(test_yield_without_threads, reset),
         cmocka_unit_test_setup(test_bound_of_a_class, reset),
+        cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_storm),
