@@ -194,6 +194,7 @@ static bool load_series(struct index *x, bytes raw)
     x->series_n = (uint32_t)series_n;
     if (!load_schemas(x, &d) || !load_runs(x, &d, &values_n))
         return false;
+    x->values_n = values_n;
     x->values = arena_alloc(&x->arena, (values_n + 1) * sizeof *x->values);
     for (uint32_t i = 0; i < x->runs_n; i++)
         if (!load_columns(x, &d, i))
@@ -287,6 +288,11 @@ static bool load_blocks(struct index *x, bytes raw)
     return !d.bad && block == n && load_block_rows(x, &d) && !d.bad && dec_left(&d) == 0;
 }
 
+static bool load_postings(struct index *x, bytes raw)
+{
+    return postings_load(&x->postings, raw, x->symbols_n, x->series_n, x->values_n, &x->arena);
+}
+
 static bool load_metadata(struct index *x, bytes raw)
 {
     uint8_t *p = arena_alloc(&x->arena, raw.n);
@@ -298,9 +304,9 @@ static bool load_metadata(struct index *x, bytes raw)
 
 static bool load_sections(struct index *x, struct err *err)
 {
-    static const char *const names[] = {"symbols", "series", "blocks", "metadata"};
-    static bool (*const load[])(struct index * x, bytes raw) = {load_symbols, load_series,
-                                                                load_blocks, load_metadata};
+    static const char *const names[] = {"symbols", "series", "postings", "blocks", "metadata"};
+    static bool (*const load[])(struct index * x, bytes raw) = {
+        load_symbols, load_series, load_postings, load_blocks, load_metadata};
     enum { N = sizeof names / sizeof *names };
     bytes raw[N];
     struct arena a ARENA_CLEANUP;

@@ -9,10 +9,9 @@
  * into an index that many readers share; looking for series then costs no read, and the samples of
  * a series are one batch of ranges.
  *
- * There are no lists of series by label. Series stand in runs: neighbours with the same label names
- * and the same first value (mostly the metric's name), so what a matcher says of a run's names,
- * first value and smallest and largest values leaves few runs, and in those it looks at columns of
- * numbers.
+ * Labels are there twice. By series, in columns of symbols: series stand in runs, neighbours with
+ * the same label names and the same first value (mostly the metric's name). And by label: for each
+ * name and value the ids of the series that have it (index_postings.h).
  */
 #ifndef TSDB_INDEX_H
 #define TSDB_INDEX_H
@@ -67,6 +66,9 @@ struct labels index_labels(const struct index *x, uint32_t id, struct arena *a);
  * which rise; NULL: of all. Each once, in order; text in the index, the rest in the arena. */
 void index_see(const struct index *x, str name, const struct id_list *ids, struct arena *a,
                void (*fn)(void *arg, str text), void *arg);
+/* ERR_CORRUPT when the postings are not those of the series' labels. Loading saw that they have as
+ * many, so each that is right says that none is missing. */
+bool index_check_postings(const struct index *x, struct err *err);
 /* True when it has a block in the range. */
 bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
 /* The same; narrows the range to the times of its blocks. */

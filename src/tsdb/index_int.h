@@ -5,6 +5,7 @@
 
 #include "store/enc.h"
 #include "tsdb/index.h"
+#include "tsdb/index_postings.h"
 
 /* What a block holds. A reader refuses an index with kinds that it does not know. */
 enum block_kind { BLOCK_FLOATS = 0, BLOCK_KINDS };
@@ -58,6 +59,8 @@ struct index {
     struct run *runs; /* runs_n + 1: the last one is empty */
     uint32_t runs_n;
     uint32_t *values; /* of all series, in order of labels */
+    uint64_t values_n;
+    struct postings_dir postings;
     uint32_t series_n;
     uint32_t *first_block; /* series_n + 1 */
     uint32_t *block_row;   /* time row of each block */

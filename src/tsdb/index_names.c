@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Label names and values of some series: run by run, where most of a run is one value. */
+/*
+ * Label names and values: of all series from the postings, of some run by run, where most of a run
+ * is one value. And whether postings and columns say the same.
+ */
 #include "tsdb/index_int.h"
 
 struct seeing {
@@ -41,19 +44,33 @@ static void mark_ids(const struct seeing *s, const struct run *r, const uint32_t
         return;
     }
     for (size_t i = 0; i < n; i++)
-        s->marks[run_values(s->x, r, ids ? ids[i] : r->first + (uint32_t)i)[at]] = 1;
+        s->marks[run_values(s->x, r, ids[i])[at]] = 1;
+}
+
+/* Of all series: what the postings are of. */
+static void see_all(const struct index *x, str name, void (*fn)(void *arg, str text), void *arg)
+{
+    const struct postings_dir *d = &x->postings;
+    uint32_t symbol;
+    for (uint32_t i = 0; i < d->names_n && name.n == 0; i++)
+        fn(arg, x->symbols[d->names[i].name]);
+    if (name.n == 0 || !index_symbol(x, name, &symbol))
+        return;
+    const struct posting_name *n = postings_name(d, symbol);
+    for (uint32_t i = n ? n->first : 0; n && i < n[1].first; i++)
+        fn(arg, x->symbols[d->at[i].value]);
 }
 
 void index_see(const struct index *x, str name, const struct id_list *ids, struct arena *a,
                void (*fn)(void *arg, str text), void *arg)
 {
     struct seeing s = {.x = x, .names = name.n == 0};
-    if (!s.names && !index_symbol(x, name, &s.name))
+    if (!ids)
+        see_all(x, name, fn, arg);
+    if (!ids || (!s.names && !index_symbol(x, name, &s.name)))
         return;
     s.marks = arena_zalloc(a, x->symbols_n + 1UL);
-    for (uint32_t i = 0; i < x->runs_n && !ids; i++)
-        mark_ids(&s, &x->runs[i], NULL, x->runs[i + 1].first - x->runs[i].first);
-    for (size_t k = 0, n; ids && k < ids->n; k += n) {
+    for (size_t k = 0, n; k < ids->n; k += n) {
         const struct run *r = index_run_of(x, ids->at[k]);
         for (n = 1; k + n < ids->n && ids->at[k + n] < r[1].first;)
             n++;
@@ -62,4 +79,31 @@ void index_see(const struct index *x, str name, const struct id_list *ids, struc
     for (uint32_t i = 0; i < x->symbols_n; i++)
         if (s.marks[i])
             fn(arg, x->symbols[i]);
+}
+
+/* ---- both ways ---- */
+
+static bool has_label(const struct index *x, const struct run *r, uint32_t id, uint32_t name,
+                      uint32_t value)
+{
+    const struct schema *s = &x->schemas[r->schema];
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->names[i] == name)
+            return run_values(x, r, id)[i] == value;
+    return false;
+}
+
+bool index_check_postings(const struct index *x, struct err *err)
+{
+    const struct postings_dir *d = &x->postings;
+    for (uint32_t i = 0; i < d->names_n; i++)
+        for (uint32_t k = d->names[i].first; k < d->names[i + 1].first; k++) {
+            struct posting_cursor c = posting_read(d, &d->at[k]);
+            struct posting_span s;
+            while (posting_next(&c, d->at[k].n, &s))
+                for (uint32_t j = 0, id = s.first; j < s.times; j++, id += s.gap)
+                    if (!has_label(x, index_run_of(x, id), id, d->names[i].name, d->at[k].value))
+                        return index_damaged(x, "section \"postings\" of other series: it", err);
+        }
+    return true;
 }

@@ -347,9 +347,33 @@ static void put_columns(struct index_writer *x, size_t from, size_t to, struct e
     }
 }
 
+typedef VEC(struct label_column) label_columns;
+
+/* The columns of series [from, to), which are a run. */
+static void note_columns(const struct index_writer *x, size_t from, size_t to, label_columns *out)
+{
+    const struct series_entry *s = &x->series.at[from];
+    const uint32_t *pairs = &x->labels.at[s->labels_at];
+    for (uint32_t k = 0; k < s->labels_n; k++)
+        vec_push(out, (struct label_column){.name = x->final[pairs[2 * k]],
+                                            .first = (uint32_t)from,
+                                            .n = (uint32_t)(to - from),
+                                            .at = &pairs[2 * k + 1],
+                                            .stride = 2 * (size_t)s->labels_n});
+}
+
+static void write_postings(struct index_writer *x, label_columns *columns)
+{
+    struct enc e = {0};
+    postings_encode(columns->at, columns->n, x->final, (uint32_t)x->symbols.n, &e);
+    vec_fini(columns);
+    add_section(x, "postings", &e);
+}
+
 static void write_series(struct index_writer *x)
 {
     struct enc e = {0}, schemas = {0}, runs = {0}, columns = {0};
+    label_columns noted = {0};
     struct map seen MAP_CLEANUP = {0};
     struct arena a ARENA_CLEANUP;
     size_t runs_n = 0;
@@ -360,6 +384,7 @@ static void write_series(struct index_writer *x)
         enc_uvar(&runs, schema_of(x, &x->series.at[i], &seen, &a, &schemas));
         enc_uvar(&runs, to - i);
         put_columns(x, i, to, &columns);
+        note_columns(x, i, to, &noted);
     }
     enc_uvar(&e, x->series.n);
     enc_uvar(&e, seen.n);
@@ -371,6 +396,7 @@ static void write_series(struct index_writer *x)
     enc_fini(&runs);
     enc_fini(&columns);
     add_section(x, "series", &e);
+    write_postings(x, &noted);
 }
 
 static void put_pages(struct enc *e, const struct pages *p)

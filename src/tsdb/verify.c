@@ -167,6 +167,8 @@ static void check_index(struct verify *v, struct part *p)
         return;
     }
     size_t n = index_series_n(x);
+    if (!index_check_postings(x, &err))
+        find(v, 0, "%s", err.msg);
     v->pages = page_cache_new(PAGES_BYTES);
     for (size_t i = 0; i < n; i++) {
         check_series(v, x, (uint32_t)i, &before, &t);
