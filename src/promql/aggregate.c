@@ -4,6 +4,7 @@
  * so memory grows with groups, not with series. What needs all values of a group at once is in
  * topk.c.
  */
+#include <assert.h>
 #include <math.h>
 
 #include "promql/group_int.h"
@@ -67,9 +68,9 @@ struct fold_op {
     void (*finish)(struct fold_group *g, size_t n);
 };
 
-static void sum_fold(struct fold_group *g, const double *v, size_t n)
+static void sum_some(struct fold_group *g, const double *v, size_t from, size_t to)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = from; i < to; i++) {
         if (is_absent(v[i]))
             continue;
         if (is_absent(g->a[i]))
@@ -77,6 +78,16 @@ static void sum_fold(struct fold_group *g, const double *v, size_t n)
         else
             kahan_add(v[i], &g->a[i], &g->b[i]);
     }
+}
+
+/* What is absent is not finite, so it is not added as lanes. */
+static void sum_fold(struct fold_group *g, const double *v, size_t n)
+{
+    size_t i = 0;
+    for (; i + KAHAN_LANES <= n; i += KAHAN_LANES)
+        if (!kahan_add_lanes(v + i, g->a + i, g->b + i))
+            sum_some(g, v, i, i + KAHAN_LANES);
+    sum_some(g, v, i, n);
 }
 
 static void sum_finish(struct fold_group *g, size_t n)
@@ -105,9 +116,9 @@ static void avg_add(double x, double *a, double *b, double *c)
     *a = mean, *b = low, *c = -count;
 }
 
-static void avg_fold(struct fold_group *g, const double *v, size_t n)
+static void avg_some(struct fold_group *g, const double *v, size_t from, size_t to)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = from; i < to; i++) {
         if (is_absent(v[i]))
             continue;
         if (is_absent(g->a[i]))
@@ -115,6 +126,26 @@ static void avg_fold(struct fold_group *g, const double *v, size_t n)
         else
             avg_add(v[i], &g->a[i], &g->b[i], &g->c[i]);
     }
+}
+
+static bool are_sums(const double *c)
+{
+    return c[0] > 0 && c[1] > 0 && c[2] > 0 && c[3] > 0;
+}
+static_assert(KAHAN_LANES == 4, "are_sums looks at all lanes");
+
+static void avg_fold(struct fold_group *g, const double *v, size_t n)
+{
+    size_t i = 0;
+    for (; i + KAHAN_LANES <= n; i += KAHAN_LANES) {
+        if (!are_sums(g->c + i) || !kahan_add_lanes(v + i, g->a + i, g->b + i)) {
+            avg_some(g, v, i, i + KAHAN_LANES);
+            continue;
+        }
+        for (size_t k = i; k < i + KAHAN_LANES; k++)
+            g->c[k] += 1;
+    }
+    avg_some(g, v, i, n);
 }
 
 static void avg_finish(struct fold_group *g, size_t n)
@@ -310,6 +341,8 @@ static bool new_group(struct folder *f, struct err *err)
             return false;
     for (size_t i = 0; i < f->steps; i++)
         g.a[i] = absent();
+    if (g.c)
+        memset(g.c, 0, f->steps * sizeof *g.c);
     vec_push(&f->groups, g);
     return true;
 }

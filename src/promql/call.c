@@ -4,6 +4,7 @@
  * the bounds of its window at every step; the bounds only move forward, so each sample enters and
  * leaves a window once however many steps there are.
  */
+#include "promql/frames_int.h"
 #include "promql/histogram_int.h"
 #include "promql/scan_int.h"
 #include "sys/pool.h"
@@ -88,11 +89,6 @@ static bool eval_each(struct eval *ev, const struct node *n, const struct grid *
 
 /* ---- functions over a range ---- */
 
-/* The samples [lo, hi) of every window. */
-struct bounds {
-    uint32_t *lo, *hi;
-};
-
 struct over_range {
     struct eval *ev;
     const struct node *n, *range;
@@ -111,25 +107,6 @@ struct over_range {
     const struct row_sink *sink;
 };
 
-/* Windows are left-open: a sample at its very start is outside. Returns how many samples all of
- * them have together. */
-static uint64_t find_windows(const struct windows *w, const ts_ms *t, size_t n, struct bounds b)
-{
-    uint64_t looked_at = 0;
-    size_t lo = 0, hi = 0;
-    for (size_t i = 0; i < w->n; i++) {
-        ts_ms end = w->end[i] + w->after_ms, start = w->end[i] - w->range_ms - w->before_ms;
-        while (hi < n && t[hi] <= end)
-            hi++;
-        while (lo < hi && t[lo] <= start)
-            lo++;
-        b.lo[i] = (uint32_t)lo;
-        b.hi[i] = (uint32_t)hi;
-        looked_at += hi - lo;
-    }
-    return looked_at;
-}
-
 static bool scratch_for(struct over_range *o, size_t n, struct err *err)
 {
     if (n <= o->scratch_n)
@@ -145,7 +122,8 @@ struct float_steps {
     const double *v;
     size_t n, from, to;
     struct bounds at;
-    double *scratch; /* room for n */
+    const double *shape; /* as in struct range_row */
+    double *scratch;     /* room for n */
     double *out;
 };
 
@@ -185,7 +163,8 @@ static void float_windows(const struct over_range *o, const struct float_steps *
                            .lo = f->at.lo + f->from,
                            .hi = f->at.hi + f->from,
                            .end = o->windows.end + f->from,
-                           .range_ms = o->windows.range_ms};
+                           .range_ms = o->windows.range_ms,
+                           .shape = f->shape ? f->shape + f->from * o->fn->shape_n : NULL};
     o->fn->row(&in, f->out + f->from);
 }
 
@@ -309,7 +288,7 @@ static bool evaluate_windows(struct over_range *o, const struct range_series *s,
                 return eval_over_memory(o->ev, err);
             continue;
         }
-        struct float_steps f = {s->t, s->v, s->n, from, to, o->at, o->scratch, o->out};
+        struct float_steps f = {s->t, s->v, s->n, from, to, o->at, NULL, o->scratch, o->out};
         float_windows(o, &f);
     }
     return true;
@@ -520,49 +499,31 @@ static bool range_put(void *ctx, const struct range_series *s, struct err *err)
     return put_result(o, s, o->out, mixed, err);
 }
 
-/* The windows of the series before, which have the same samples while the times are the same:
- * series that were scraped together share theirs. */
-struct remembered {
-    const ts_ms *t;
-    size_t n;
-    struct bounds at;
-    uint64_t looked_at;
-};
-
-static void remember_windows(const struct over_range *o, const struct columns *c,
-                             struct remembered *m)
-{
-    if (m->n == c->n && memcmp(m->t, c->t, c->n * sizeof *c->t) == 0)
-        return;
-    m->t = c->t;
-    m->n = c->n;
-    m->looked_at = find_windows(&o->windows, c->t, c->n, m->at);
-}
-
 /* A series of floats whose windows are not much work, on whatever thread read it. */
 static void range_prepare(void *ctx, struct scanned *s, struct scan_room *room)
 {
     const struct over_range *o = ctx;
-    struct remembered *m = room->memo;
     size_t steps = o->grid->n;
     struct range_series in = {.h = s->c.h, .start = s->c.start};
     if (is_mixed(o, &in) || s->c.n > MORSEL_SAMPLES)
         return;
-    if (!m) {
-        room->memo = m = arena_new(room->arena, struct remembered);
-        m->at.lo = arena_alloc(room->arena, steps * sizeof *m->at.lo);
-        m->at.hi = arena_alloc(room->arena, steps * sizeof *m->at.hi);
-    }
-    remember_windows(o, &s->c, m);
-    if (m->looked_at > MORSEL_SAMPLES)
+    struct frames **frames = (struct frames **)&room->memo;
+    const struct frame *frame = frames_get(frames, &o->windows, o->fn, s->c.t, s->c.n);
+    if (frame->looked_at > MORSEL_SAMPLES)
         return;
     double *scratch = o->fn->row ? NULL : arena_alloc(room->arena, s->c.n * sizeof *scratch);
     s->v = arena_alloc(room->arena, steps * sizeof *s->v);
-    struct float_steps f = {s->c.t, s->c.v, s->c.n, 0, steps, m->at, scratch, s->v};
+    struct float_steps f = {s->c.t,    s->c.v,       s->c.n,  0,   steps,
+                            frame->at, frame->shape, scratch, s->v};
     float_windows(o, &f);
     s->any = any_value(s->v, steps);
-    s->looked_at = m->looked_at;
+    s->looked_at = frame->looked_at;
     s->ready = true;
+}
+
+static void range_forget(void *memo)
+{
+    frames_free(memo);
 }
 
 static void note_arguments(struct over_range *o)
@@ -612,7 +573,8 @@ static bool eval_over_range(struct eval *ev, const struct node *n, const struct 
     if (ok && o.fn->check)
         ok = o.fn->check((const double *const *)o.args, g->n, err);
     ok = ok && eval_windows(ev, bare, g, &o.windows, err) && check_extended(&o, err) &&
-         eval_range(ev, bare, &o.windows, &(struct range_sink){range_put, &o, range_prepare}, err);
+         eval_range(ev, bare, &o.windows,
+                    &(struct range_sink){range_put, &o, range_prepare, range_forget}, err);
     if (ok)
         note_arguments(&o);
     label_table_fini(&o.seen);

@@ -7,6 +7,7 @@
  *   window  the samples of a range at one step -> value
  *   row     the same for all steps of one series at once, when a sliding window can do better;
  *           beside a window function it is used where there are only floats
+ *   shape   beside row: what of it depends on times alone
  *   mixed   beside window or row: windows with native histograms, with start times, or of anchored
  *           and smoothed selectors. Without it such a window is worked on as its floats alone.
  *   tier    beside window or row: what it is on rows of a tier, where they stand for samples that
@@ -46,6 +47,7 @@ struct range_row {
     const uint32_t *lo, *hi; /* per step: samples [lo, hi) are in its window */
     const ts_ms *end;        /* per step: end of the window */
     int64_t range_ms;
+    const double *shape; /* what the function's `shape` made of the times; NULL: ask it */
 };
 
 struct histogram;
@@ -93,6 +95,10 @@ struct function {
     /* False: no value at this step. */
     bool (*window)(const struct window *w, double *out);
     void (*row)(const struct range_row *r, double *out);
+    /* Beside row: shape_n numbers per step that are made of the times alone (`v` is NULL), once for
+     * all series that have them. */
+    void (*shape)(const struct range_row *r, double *out);
+    size_t shape_n;
     bool (*mixed)(const struct mixed_window *m, struct mixed_value *out);
     enum tier_function tier;
     /* Of window and row: refuses scalar arguments (a row of `steps` each); may be NULL. */

@@ -26,6 +26,7 @@ struct slot {
     struct err err;
     int64_t read_ns;
     uint64_t samples;
+    void *memo; /* while it is made */
 };
 
 /* Morsel k is in slot k % slots_n. Those below `put` are done with, those below `taken` have a
@@ -41,6 +42,8 @@ struct job {
     size_t put, taken;
     bool ended;
     unsigned refs, busy, helpers, helpers_max;
+    void *memos[HELPERS_MAX + 1]; /* that no thread has now: scan_room.memo */
+    size_t memos_n;
     size_t slots_n;
     struct slot slots[];
 };
@@ -166,7 +169,7 @@ static bool make(struct job *j, struct slot *slot)
 {
     const struct scan *s = j->s;
     struct columns c[SERIES_MAX] = {0};
-    struct scan_room room = {&slot->arena, NULL};
+    struct scan_room room = {&slot->arena, slot->memo};
     int64_t begin = now_ns(s->ev);
     bool ok = read_series(j, slot, c);
     slot->read_ns = now_ns(s->ev) - begin;
@@ -182,6 +185,7 @@ static bool make(struct job *j, struct slot *slot)
             return err_set(&slot->err, ERR_LIMIT, "series is larger than query.max-memory");
         if (s->prepare && slot->at[i].c.n && !j->tiered.n)
             s->prepare(s->ctx, &slot->at[i], &room);
+        slot->memo = room.memo;
     }
     return ok;
 }
@@ -205,12 +209,15 @@ static struct slot *take(struct job *j, size_t *k)
     *k = j->taken++;
     struct slot *slot = &j->slots[*k % j->slots_n];
     slot->state = SLOT_TAKEN;
+    slot->memo = j->memos_n ? j->memos[--j->memos_n] : NULL;
     return slot;
 }
 
 static void finish(struct job *j, struct slot *slot)
 {
     slot->state = SLOT_DONE;
+    if (slot->memo)
+        j->memos[j->memos_n++] = slot->memo;
     pthread_cond_signal(&j->done);
 }
 
@@ -334,6 +341,8 @@ static void end(struct job *j)
     }
     for (size_t i = 0; i < j->slots_n; i++)
         arena_fini(&j->slots[i].arena);
+    while (j->memos_n > 0)
+        j->s->forget(j->memos[--j->memos_n]);
     unref(j);
 }
 

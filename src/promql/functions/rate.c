@@ -57,29 +57,88 @@ static size_t next_fall(const double *v, size_t at, size_t n)
     return at;
 }
 
-static void extrapolated(const struct range_row *r, bool counter, bool per_second, double *out)
+/*
+ * Of the times of a window: by what a gain is multiplied when the zero of the counter is not near,
+ * and how near it must be. A counter that began at `first` and gained `gain` was at zero so long
+ * before the window's first sample: sampled * first / gain. That limits the extrapolation when it
+ * is less than `to_start`, which it surely is not while first > near * gain: the margin of `near`
+ * is much above what rounding does, and NEAR_LEAST above what happens to the smallest of numbers.
+ * So most windows need no division.
+ */
+struct rate_shape {
+    double flat, near;
+};
+enum { RATE_SHAPE_N = sizeof(struct rate_shape) / sizeof(double) };
+static const double near_margin = 1 + 1e-9, near_least = 1e-300;
+
+static inline double factor_of(const struct range_row *r, size_t i, double share, bool per_second)
 {
-    size_t reset = 1; /* first place >= lo + 1 where the counter fell; r->n: none */
+    size_t lo = r->lo[i], hi = r->hi[i];
+    double factor =
+        extrapolate(r->t[lo], r->t[hi - 1], hi - lo, r->end[i] - r->range_ms, r->end[i], share);
+    return per_second ? factor / ((double)r->range_ms / 1000) : factor;
+}
+
+static struct rate_shape shape_at(const struct range_row *r, size_t i, bool per_second)
+{
+    size_t lo = r->lo[i], hi = r->hi[i];
+    if (hi - lo < 2)
+        return (struct rate_shape){0};
+    double to_start = (double)(r->t[lo] - (r->end[i] - r->range_ms)) / 1000;
+    double sampled = (double)(r->t[hi - 1] - r->t[lo]) / 1000;
+    return (struct rate_shape){factor_of(r, i, -1, per_second), to_start / sampled * near_margin};
+}
+
+static void shapes(const struct range_row *r, bool per_second, double *out)
+{
+    for (size_t i = 0; i < r->steps; i++) {
+        struct rate_shape s = shape_at(r, i, per_second);
+        memcpy(out + RATE_SHAPE_N * i, &s, sizeof s);
+    }
+}
+
+static void shape_rate(const struct range_row *r, double *out)
+{
+    shapes(r, true, out);
+}
+static void shape_increase(const struct range_row *r, double *out)
+{
+    shapes(r, false, out);
+}
+
+/* What was lost in the falls inside [lo, hi), added to `gain`; `fall` is the first fall behind lo
+ * that is known of. */
+static double with_losses(const struct range_row *r, size_t lo, size_t hi, size_t *fall,
+                          double gain)
+{
+    if (*fall <= lo)
+        *fall = next_fall(r->v, lo + 1, r->n);
+    for (size_t k = *fall; k < hi; k++)
+        if (r->v[k] < r->v[k - 1])
+            gain += r->v[k - 1];
+    return gain;
+}
+
+static inline __attribute__((always_inline)) void
+extrapolated(const struct range_row *r, bool counter, bool per_second, double *out)
+{
+    size_t fall = 0;
     for (size_t i = 0; i < r->steps; i++) {
         size_t lo = r->lo[i], hi = r->hi[i];
-        out[i] = absent();
-        if (hi - lo < 2)
+        if (hi - lo < 2) {
+            out[i] = absent();
             continue;
-        double v = r->v[hi - 1] - r->v[lo];
-        if (counter) {
-            reset = reset > lo ? reset : lo + 1;
-            if (reset < hi)
-                reset = next_fall(r->v, reset, r->n);
-            for (size_t k = reset; k < hi; k++)
-                if (r->v[k] < r->v[k - 1])
-                    v += r->v[k - 1];
         }
-        double share = counter && v > 0 && r->v[lo] >= 0 ? r->v[lo] / v : -1;
-        double factor =
-            extrapolate(r->t[lo], r->t[hi - 1], hi - lo, r->end[i] - r->range_ms, r->end[i], share);
-        if (per_second)
-            factor /= (double)r->range_ms / 1000;
-        out[i] = v * factor;
+        double first = r->v[lo], gain = r->v[hi - 1] - first;
+        if (counter && fall < hi)
+            gain = with_losses(r, lo, hi, &fall, gain);
+        struct rate_shape s;
+        if (r->shape)
+            memcpy(&s, r->shape + RATE_SHAPE_N * i, sizeof s);
+        else
+            s = shape_at(r, i, per_second);
+        bool is_far = !counter || !(gain > 0 && first >= 0) || first > s.near * gain + near_least;
+        out[i] = gain * (is_far ? s.flat : factor_of(r, i, first / gain, per_second));
     }
 }
 
@@ -140,6 +199,8 @@ static const struct function rows[] = {
      RANGE_ONLY,
      .flags = FN_COUNTER | FN_START_TIMES | FN_ANCHORED | FN_SMOOTHED,
      .row = row_rate,
+     .shape = shape_rate,
+     .shape_n = RATE_SHAPE_N,
      .mixed = mixed_rate,
      .tier = TIER_RATE,
      .help = STR_INIT("Per-second average increase of a counter over the window.")},
@@ -147,6 +208,8 @@ static const struct function rows[] = {
      RANGE_ONLY,
      .flags = FN_COUNTER | FN_START_TIMES | FN_ANCHORED | FN_SMOOTHED,
      .row = row_increase,
+     .shape = shape_increase,
+     .shape_n = RATE_SHAPE_N,
      .mixed = mixed_increase,
      .tier = TIER_INCREASE,
      .help = STR_INIT("Increase of a counter over the window.")},
@@ -154,6 +217,8 @@ static const struct function rows[] = {
      RANGE_ONLY,
      .flags = FN_ANCHORED | FN_SMOOTHED,
      .row = row_delta,
+     .shape = shape_increase,
+     .shape_n = RATE_SHAPE_N,
      .mixed = mixed_delta,
      .tier = TIER_DELTA,
      .help = STR_INIT("Difference between the last and first value of a gauge in the window.")},
