@@ -3,6 +3,7 @@
 
 #include "cmd/cmd.h"
 #include "conf/conf.h"
+#include "promql/promql.h"
 
 enum { KIND, STRICT };
 
@@ -45,6 +46,13 @@ static bool kind_of(str kind, const char *path, enum conf_kind *out, struct err 
                    STR_ARG(kind));
 }
 
+bool cmd_check_selector(str text, struct err *err)
+{
+    struct promql_expr *e = promql_parse_selector(text, err);
+    promql_expr_free(e);
+    return e != NULL;
+}
+
 static int run(const struct command *self, const struct option_value *values, char **args,
                size_t args_n)
 {
@@ -60,7 +68,9 @@ static int run(const struct command *self, const struct option_value *values, ch
         enum conf_kind kind = CONF_KIND_PROMETHEUS;
         if (!kind_of(values[KIND].text, args[i], &kind, &err))
             return cmd_fail(&err);
-        bool good = conf_check(args[i], kind, values[STRICT].on, &report);
+        struct conf_input in = {
+            .path = args[i], .strict = values[STRICT].on, .selector = cmd_check_selector};
+        bool good = conf_check(&in, kind, &report);
         fputs(report.p ? report.p : "", good ? stdout : stderr);
         ok = ok && good;
     }

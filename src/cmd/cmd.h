@@ -49,6 +49,9 @@ extern const size_t commands_n;
 /* "error: ..." and its hint on stderr; returns 1 for main to return. */
 int cmd_fail(const struct err *err);
 
+/* A selector of PromQL alone; conf_input.selector. */
+bool cmd_check_selector(str text, struct err *err);
+
 /* Help of everything (NULL) or of one command; man page text in roff. */
 void cmd_help_format(const struct command *c, struct strbuf *out);
 void cmd_man_format(const struct command *c, struct strbuf *out);

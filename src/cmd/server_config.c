@@ -6,7 +6,7 @@
 
 static bool load_nunchi(struct server_config *c, const char *path, bool strict)
 {
-    struct conf_input in = {.path = path, .strict = strict};
+    struct conf_input in = {.path = path, .strict = strict, .selector = cmd_check_selector};
     c->nunchi = path ? conf_load_nunchi(&in, c->diags) : conf_nunchi_default();
     return c->nunchi != NULL;
 }

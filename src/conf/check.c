@@ -87,18 +87,19 @@ bool conf_check_text(str text, const char *name, enum conf_kind kind, bool stric
                  d);
 }
 
-bool conf_check(const char *path, enum conf_kind kind, bool strict, struct strbuf *report)
+bool conf_check(const struct conf_input *in, enum conf_kind kind, struct strbuf *report)
 {
     struct conf_diags *d = conf_diags_new();
-    bool ok = check(&(struct conf_input){.path = path, .strict = strict}, kind, true, d);
+    bool ok = check(in, kind, true, d);
     conf_diags_print(d, report);
     size_t errors = conf_diags_errors(d), warnings = 0;
     for (size_t i = 0; i < conf_diags_count(d); i++)
         warnings += !conf_diags_at(d, i)->is_error;
     if (ok)
-        strbuf_addf(report, "%s: valid, %zu warning%s\n", path, warnings, warnings == 1 ? "" : "s");
+        strbuf_addf(report, "%s: valid, %zu warning%s\n", in->path, warnings,
+                    warnings == 1 ? "" : "s");
     else
-        strbuf_addf(report, "%s: refused, %zu error%s\n", path, errors, errors == 1 ? "" : "s");
+        strbuf_addf(report, "%s: refused, %zu error%s\n", in->path, errors, errors == 1 ? "" : "s");
     conf_diags_free(d);
     return ok;
 }

@@ -223,6 +223,8 @@ struct conf_input {
     bool strict;      /* what is not built is an error */
     /* NULL: the environment of the process. Gives NULL for a variable that is not set. */
     const char *(*getenv)(const char *name);
+    /* Knows the language of selectors (series to keep); NULL: they are taken as they are. */
+    bool (*selector)(str text, struct err *err);
 };
 
 /* NULL when there was an error; `d` says all. An empty file is a valid configuration. */
@@ -242,7 +244,7 @@ struct conf_tier {
 
 /* How long samples of some series are kept. */
 struct conf_retention {
-    str match; /* a selector, checked by whoever knows the language */
+    str match; /* a selector, checked by conf_input.selector */
     int64_t keep_ms;
 };
 
@@ -315,7 +317,7 @@ enum conf_kind {
 
 /* Body of `nunchi check config`: loads the file, also asks whether the files it names are there,
  * and appends the diagnostics and a closing line. True when it may be used. */
-bool conf_check(const char *path, enum conf_kind kind, bool strict, struct strbuf *report);
+bool conf_check(const struct conf_input *in, enum conf_kind kind, struct strbuf *report);
 /* The same for a text, without looking for files. */
 bool conf_check_text(str text, const char *name, enum conf_kind kind, bool strict,
                      struct conf_diags *d);

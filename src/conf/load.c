@@ -36,6 +36,7 @@ bool conf_open(struct conf_reader *r, const struct conf_input *in, struct yaml_n
     r->file = conf_diags_keep(r->diags, in->path ? str_from_z(in->path) : STR("<text>"));
     r->dir = in->path ? dir_of(r->file) : (str){0};
     r->strict = in->strict;
+    r->selector = in->selector;
     str text = in->text;
     if (!text.p && !file_read(in->path, CONF_BYTES_MAX, r->arena, &text, &e)) {
         e.file[0] = 0; /* the message names it */

@@ -13,10 +13,19 @@ static const struct conf_row retention_rows[] = {
      .help = "Age at which samples of these series are dropped; 0 is never."},
     {0},
 };
+static void check_retention(struct conf_reader *r, const struct yaml_node *map, void *obj)
+{
+    const struct conf_retention *c = obj;
+    struct err e = {0};
+    if (c->match.n && r->selector && !r->selector(c->match, &e))
+        conf_error_hint(r, conf_pos(map, "match"), e.hint[0] ? e.hint : NULL,
+                        "\"match\" is no selector: %s", e.msg);
+}
 static const struct conf_schema retention_schema = {
     .name = "retention_by",
     .size = sizeof(struct conf_retention),
     .rows = retention_rows,
+    .check = check_retention,
     .pos_at = CONF_NOWHERE,
     .help = "Series that are kept for another time.",
 };

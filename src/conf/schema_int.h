@@ -101,6 +101,7 @@ struct conf_reader {
     str file, text; /* being read; text in the diagnostics' arena */
     str dir;        /* that relative file names are relative to; empty: the working directory */
     bool strict;
+    bool (*selector)(str text, struct err *err); /* of conf_input */
     int quiet;          /* > 0: inside a block that is not built, which was said already */
     struct map secrets; /* addresses of secret scalars of this file, for the printer */
 };

@@ -117,8 +117,13 @@ def a_wrong_selector_of_retention_is_refused():
             if code:
                 done = nunchi("server", f"--storage.path={directory}", f"--config={path}",
                               f"--web.listen-address=127.0.0.1:{free_port()}")
-                assert done.returncode == code and "storage.retention_by" in done.stderr, done
+                assert done.returncode == code, done
+                assert f"{path}:2:26: error: \"match\" is no selector" in done.stderr, done
+                done = nunchi("check", "config", path)
+                assert done.returncode == code, done
+                assert f"{path}:2:26: error: \"match\" is no selector" in done.stderr, done
             else:
+                assert nunchi("check", "config", path).returncode == 0
                 with Server("--no-watch.host", f"--config={path}"):
                     pass
 
