@@ -35,6 +35,7 @@ struct api_config {
     const struct conf_diags *diags;   /* its warnings */
     const struct conf_pair *external; /* external_labels, sorted by name */
     size_t external_n;
+    const struct conf_otlp *otlp; /* never NULL */
     bool last_reload_ok;
     ts_ms loaded_at;
 };
@@ -60,7 +61,8 @@ struct api {
         int64_t lookback_ms;
         unsigned features;
     } query;
-    uint64_t write_body_bytes_max;       /* of a decompressed remote write */
+    bool otlp_deltas;                    /* OTLP may bring delta temporality */
+    uint64_t write_body_bytes_max;       /* of a decompressed remote write or OTLP request */
     unsigned inflight_max[ROUTE_LIMITS]; /* 0: no bound */
     _Atomic unsigned inflight[ROUTE_LIMITS];
 

@@ -7,8 +7,8 @@
 static const struct {
     str name;
     unsigned promql;
-    bool always;        /* what it asks for is there without it */
-    bool starts, zeros; /* of server_settings. None of all: not built */
+    bool always;                /* what it asks for is there without it */
+    bool starts, zeros, deltas; /* of server_settings. None of all: not built */
 } features[] = {
     {STR_INIT("promql-experimental-functions"), PROMQL_EXPERIMENTAL_FUNCTIONS},
     {STR_INIT("promql-duration-expr"), PROMQL_DURATION_EXPRESSIONS},
@@ -31,7 +31,7 @@ static const struct {
     {STR_INIT("old-ui"), 0},
     {STR_INIT("ooo-native-histograms"), .always = true},
     {STR_INIT("otlp-deltatocumulative"), 0},
-    {STR_INIT("otlp-native-delta-ingestion"), 0},
+    {STR_INIT("otlp-native-delta-ingestion"), .deltas = true},
     {STR_INIT("search-api"), 0},
     {STR_INIT("st-storage"), .starts = true},
     {STR_INIT("st-synthesis"), 0},
@@ -72,7 +72,8 @@ static bool enable(str name, struct server_settings *out, struct err *err)
     out->promql_features |= features[i].promql;
     out->start_timestamps |= features[i].starts;
     out->start_zeros |= features[i].zeros;
-    if (!features[i].promql && !features[i].always && !features[i].starts)
+    out->otlp_deltas |= features[i].deltas;
+    if (!features[i].promql && !features[i].always && !features[i].starts && !features[i].deltas)
         add_unbuilt(features[i].name, out);
     return true;
 }

@@ -65,6 +65,7 @@ struct server_settings {
     unsigned promql_features; /* enum promql_feature, or-ed */
     bool start_timestamps;    /* scrape_options */
     bool start_zeros;         /* tsdb_options */
+    bool otlp_deltas;         /* api */
     str *features_unbuilt;    /* asked for, but only upstream has them */
     size_t features_unbuilt_n;
     struct api_setting *flags; /* as the status page shows them */

@@ -198,6 +198,34 @@ struct conf_scrape {
     struct conf_http http;
 };
 
+/* How names of OTLP become names of series. */
+enum conf_otlp_strategy {
+    CONF_OTLP_UNSET,           /* as the default */
+    CONF_OTLP_ESCAPE_SUFFIXES, /* the default: http.server.duration, s: http_server_duration_seconds
+                                */
+    CONF_OTLP_KEEP_SUFFIXES,   /* http.server.duration_seconds */
+    CONF_OTLP_ESCAPE,          /* http_server_duration */
+    CONF_OTLP_KEEP,            /* http.server.duration */
+};
+static inline bool conf_otlp_escapes(int strategy)
+{
+    return strategy != CONF_OTLP_KEEP_SUFFIXES && strategy != CONF_OTLP_KEEP;
+}
+static inline bool conf_otlp_suffixes(int strategy)
+{
+    return strategy != CONF_OTLP_ESCAPE && strategy != CONF_OTLP_KEEP;
+}
+
+/* How OTLP metrics become series. */
+struct conf_otlp {
+    conf_strs promote, ignore; /* resource attributes; without blanks around them */
+    bool promote_all;          /* but for those of `ignore` */
+    int strategy;              /* enum conf_otlp_strategy */
+    bool keep_identifying, histograms_to_nhcb, promote_scope;
+    bool label_key_prefix;       /* of labels that begin with one underscore */
+    bool label_keep_underscores; /* several in a row */
+};
+
 struct prom_config {
     struct arena arena;
     str path; /* empty: none */
@@ -214,6 +242,7 @@ struct prom_config {
     } global;
     CONF_LIST(struct conf_scrape) scrape; /* those of scrape_config_files too */
     conf_strs rule_files, scrape_config_files;
+    struct conf_otlp otlp;
     int64_t exemplars_max; /* 0 and below: none are kept */
 };
 

@@ -51,6 +51,12 @@ static const struct {
     {SCRAPE "    fallback_scrape_protocol: [a]\n", "single value"},
     {SCRAPE "    scrape_protocols: [PrometheusText0.0.4, PrometheusText0.0.4]\n", "twice"},
     {"rule_files: ['a/*/b.yml']\n", "last part"},
+    {"otlp:\n", NULL},
+    {"otlp: {promote_all_resource_attributes: true, promote_resource_attributes: [a]}\n",
+     "at most one"},
+    {"otlp: {ignore_resource_attributes: [a]}\n", "needs"},
+    {"otlp: {promote_resource_attributes: [a, ' a ']}\n", "there twice"},
+    {"otlp: {translation_strategy: None}\n", "unknown value"},
     {"global: {external_labels: {a: !!binary \"/w==\"}}\n", "binary"},
 };
 
@@ -66,6 +72,41 @@ static void test_cases(void **state)
             fail_msg("case %zu: %s\n  got: %s", i, cases[i].text, c ? "accepted" : e.msg);
         if (!c)
             assert_string_equal(e.file, "t.yml");
+        conf_free(c);
+        conf_diags_free(d);
+    }
+}
+
+static void test_otlp(void **state)
+{
+    static const struct {
+        const char *text;
+        int strategy;
+        bool escapes, suffixes;
+        size_t promoted;
+    } rows[] = {
+        {"", CONF_OTLP_ESCAPE_SUFFIXES, true, true, 0},
+        {"otlp: {promote_resource_attributes: [a, ' b ']}\n", CONF_OTLP_ESCAPE_SUFFIXES, true, true,
+         2},
+        {"otlp: {translation_strategy: NoTranslation}\n", CONF_OTLP_KEEP, false, false, 0},
+        {"otlp: {translation_strategy: NoUTF8EscapingWithSuffixes}\n", CONF_OTLP_KEEP_SUFFIXES,
+         false, true, 0},
+        {"otlp: {translation_strategy: UnderscoreEscapingWithoutSuffixes}\n", CONF_OTLP_ESCAPE,
+         true, false, 0},
+    };
+    for (size_t i = 0; i < TESTS_N(rows); i++) {
+        struct conf_diags *d = conf_diags_new();
+        struct prom_config *c = conf_load_prometheus(
+            &(struct conf_input){.path = "t.yml", .text = str_from_z(rows[i].text)}, d);
+        assert_non_null(c);
+        assert_int_equal(conf_diags_count(d), 0);
+        assert_int_equal(c->otlp.strategy, rows[i].strategy);
+        assert_int_equal(conf_otlp_escapes(c->otlp.strategy), rows[i].escapes);
+        assert_int_equal(conf_otlp_suffixes(c->otlp.strategy), rows[i].suffixes);
+        assert_true(c->otlp.label_key_prefix && c->otlp.label_keep_underscores);
+        assert_int_equal(c->otlp.promote.n, rows[i].promoted);
+        if (rows[i].promoted)
+            assert_str(c->otlp.promote.at[1], STR("b"));
         conf_free(c);
         conf_diags_free(d);
     }
@@ -557,6 +598,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_otlp),
         cmocka_unit_test(test_diagnostic_text),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_yaml_reloads),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Sections of prometheus.yml that are known and checked but that nothing acts on yet: alerting,
- * remote_write, remote_read, otlp, storage, tracing. Their values are not kept. When one is built,
+ * remote_write, remote_read, storage, tracing. Their values are not kept. When one is built,
  * its table moves to a file of its own and gets a struct.
  */
 #include "conf/schema_int.h"
@@ -243,66 +243,6 @@ const struct conf_schema conf_schema_remote_read = {
     .check = check_remote_headers,
     .pos_at = CONF_NOWHERE,
     .help = "A store that queries also read.",
-};
-
-/* ---- otlp ---- */
-
-static const char *const otlp_strategies[] = {"",
-                                              "UnderscoreEscapingWithSuffixes",
-                                              "NoUTF8EscapingWithSuffixes",
-                                              "UnderscoreEscapingWithoutSuffixes",
-                                              "NoTranslation",
-                                              NULL};
-
-static const struct conf_row otlp_rows[] = {
-    KEY("promote_resource_attributes", CONF_LIST_STR, .help = "Attributes that become labels."),
-    KEY("promote_all_resource_attributes", CONF_BOOL, "false", .help = "All become labels."),
-    KEY("ignore_resource_attributes", CONF_LIST_STR, .help = "But not these."),
-    KEY("translation_strategy", CONF_ENUM, .names = otlp_strategies, .help = "How names are made."),
-    KEY("keep_identifying_resource_attributes", CONF_BOOL, "false",
-        .help = "Keep service.name and the like in target_info."),
-    KEY("convert_histograms_to_nhcb", CONF_BOOL, "false", .help = "Store as native histograms."),
-    KEY("promote_scope_metadata", CONF_BOOL, "false", .help = "Scope becomes labels."),
-    KEY("label_name_underscore_sanitization", CONF_BOOL, "true",
-        .help = "Prefix labels that begin with an underscore."),
-    KEY("label_name_preserve_multiple_underscores", CONF_BOOL, "true",
-        .help = "Keep several underscores in a row."),
-    {0},
-};
-static const struct conf_rule otlp_rules[] = {
-    {CONF_AT_MOST_ONE, "promote_all_resource_attributes promote_resource_attributes"},
-    {CONF_NEEDS, "ignore_resource_attributes promote_all_resource_attributes"},
-    {0},
-};
-
-/* Attributes are trimmed, then must not be empty or there twice. */
-static void check_attributes(struct conf_reader *r, const struct yaml_node *map, const char *key)
-{
-    const struct yaml_node *list = yaml_get(map, str_from_z(key));
-    struct map seen MAP_CLEANUP = {0};
-    for (size_t i = 0; list && list->kind == YAML_SEQUENCE && i < list->n; i++) {
-        str name = str_trim(list->items[i]->value);
-        if (list->items[i]->kind != YAML_SCALAR)
-            continue;
-        if (name.n == 0)
-            conf_error(r, list->items[i]->pos, "\"%s\": an attribute must not be empty", key);
-        else if (!map_put(&seen, name, map_get(&seen, name)))
-            conf_error(r, list->items[i]->pos, "\"%s\": attribute \"%.*s\" is there twice", key,
-                       STR_ARG(name));
-    }
-}
-static void check_otlp(struct conf_reader *r, const struct yaml_node *map, void *obj)
-{
-    check_attributes(r, map, "promote_resource_attributes");
-    check_attributes(r, map, "ignore_resource_attributes");
-}
-const struct conf_schema conf_schema_otlp = {
-    .name = "otlp",
-    .rows = otlp_rows,
-    .rules = otlp_rules,
-    .check = check_otlp,
-    .pos_at = CONF_NOWHERE,
-    .help = "How OTLP metrics become series.",
 };
 
 /* ---- storage, tracing, runtime ---- */

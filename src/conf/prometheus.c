@@ -79,7 +79,8 @@ static const struct conf_row prometheus_rows[] = {
           "Stores that every sample is also sent to."),
     LATER("remote_read", CONF_LIST_STRUCT, conf_schema_remote_read,
           "Stores that queries also read."),
-    LATER("otlp", CONF_STRUCT, conf_schema_otlp, "How OTLP metrics become series."),
+    {"otlp", CONF_STRUCT, offsetof(prom, otlp), .sub = &conf_schema_otlp,
+     .help = "How OTLP metrics become series."},
     {"storage", CONF_STRUCT, 0, .sub = &conf_schema_storage, .help = "The metrics store."},
     LATER("tracing", CONF_STRUCT, conf_schema_tracing, "Traces of the server itself."),
     {0},
@@ -113,13 +114,10 @@ static void check_globs(struct conf_reader *r, const struct yaml_node *map, cons
 static void check_otlp_names(struct conf_reader *r, const struct yaml_node *map, const prom *c)
 {
     const struct yaml_node *otlp = yaml_get(map, STR("otlp"));
-    str strategy = conf_text(otlp, "translation_strategy", STR(""));
-    bool keeps_names =
-        str_eqz(strategy, "NoUTF8EscapingWithSuffixes") || str_eqz(strategy, "NoTranslation");
-    if (keeps_names && c->global.name_scheme == CONF_NAMES_LEGACY)
+    if (!conf_otlp_escapes(c->otlp.strategy) && c->global.name_scheme == CONF_NAMES_LEGACY)
         conf_error(r, conf_pos(otlp, "translation_strategy"),
                    "\"translation_strategy\" %.*s needs \"metric_name_validation_scheme\" utf8",
-                   STR_ARG(strategy));
+                   STR_ARG(conf_text(otlp, "translation_strategy", STR(""))));
 }
 
 static void check_prometheus(struct conf_reader *r, const struct yaml_node *map, void *obj)

@@ -11,7 +11,7 @@ struct feature {
 
 // clang-format off
 static const struct feature api_rows[] = {
-    {"exclude_alerts", true}, {"label_values_match", true}, {"otlp_write_receiver"},
+    {"exclude_alerts", true}, {"label_values_match", true}, {"otlp_write_receiver", true},
     {"query_stats", true}, {"query_warnings", true}, {"remote_write_receiver", true},
     {"time_range_labels", true}, {"time_range_series", true},
 };

@@ -41,8 +41,9 @@ void prometheus_delete_series(struct call *c);
 void prometheus_clean_tombstones(struct call *c);
 void prometheus_snapshot(struct call *c);
 void prometheus_tsdb_blocks(struct call *c);
-/* read.c, write.c */
+/* read.c, write.c, otlp.c */
 void prometheus_read(struct call *c);
+void prometheus_otlp_metrics(struct call *c);
 void prometheus_write(struct call *c);
 
 /* {"status":"success","data": is written, `w` stands at the data. */

@@ -3,7 +3,7 @@
 #include "api/prometheus/prometheus_int.h"
 #include "api/tables.h"
 
-enum { FORM = 1 << 20, WRITE = 32 << 20, READ = 4 << 20 };
+enum { FORM = 1 << 20, WRITE = 32 << 20, READ = 4 << 20, EXPORT = 64 << 20 };
 
 // clang-format off
 static const struct route rows[] = {
@@ -37,6 +37,7 @@ ROUTE(POST | PUT, "/api/v1/admin/tsdb/delete_series",    MAY_ADMIN, CHANGES, SAM
 ROUTE(POST | PUT, "/api/v1/admin/tsdb/clean_tombstones", MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_clean_tombstones),
 ROUTE(POST | PUT, "/api/v1/admin/tsdb/snapshot",         MAY_ADMIN, CHANGES, SAME_ORIGIN, UNLIMITED, FLAG_ADMIN_API, FORM, ON_BACKGROUND, prometheus_snapshot),
 ROUTE(POST,       "/api/v1/write",              MAY_INGEST, CHANGES, SAME_ORIGIN, LIMIT_INGEST, NO_FLAG, WRITE, ON_INGEST, prometheus_write),
+ROUTE(POST,       "/api/v1/otlp/v1/metrics",    MAY_INGEST, CHANGES, SAME_ORIGIN, LIMIT_INGEST, NO_FLAG, EXPORT, ON_INGEST, prometheus_otlp_metrics),
 };
 // clang-format on
 

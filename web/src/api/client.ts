@@ -83,23 +83,12 @@ export function queryRange(query: string, from: number, to: number, step: number
     return request('query_range', { query, start: seconds(from), end: seconds(to), step: step / 1000, stats: 'true' }, signal);
 }
 
-/** Without times: of everything stored. */
-interface Scope {
-    from?: number;
-    to?: number;
-    limit?: number;
+export function labelNames(match: readonly string[], signal?: AbortSignal): Promise<Answer<string[]>> {
+    return request('labels', { 'match[]': match }, signal);
 }
 
-function scoped({ from, to, limit }: Scope): Params {
-    return { start: from === undefined ? undefined : seconds(from), end: to === undefined ? undefined : seconds(to), limit };
-}
-
-export function labelNames(match: readonly string[], signal?: AbortSignal, scope: Scope = {}): Promise<Answer<string[]>> {
-    return request('labels', { 'match[]': match, ...scoped(scope) }, signal);
-}
-
-export function labelValues(name: string, match: readonly string[], signal?: AbortSignal, scope: Scope = {}): Promise<Answer<string[]>> {
-    return request(`label/${encodeURIComponent(name)}/values`, { 'match[]': match, ...scoped(scope) }, signal);
+export function labelValues(name: string, match: readonly string[], signal?: AbortSignal): Promise<Answer<string[]>> {
+    return request(`label/${encodeURIComponent(name)}/values`, { 'match[]': match }, signal);
 }
 
 export function series(match: readonly string[], from: number, to: number, signal?: AbortSignal): Promise<Answer<Labels[]>> {

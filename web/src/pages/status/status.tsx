@@ -11,9 +11,9 @@ import { usePageTitle } from '../../app/page-title.ts';
 import { formatInstant } from '../../time/format.ts';
 import { refreshNow, tick, zone } from '../../time/state.ts';
 import { Button } from '../../ui/button.tsx';
-import { copy } from '../../ui/copy.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { Empty, ErrorBox, Loading } from '../../ui/states.tsx';
+import { toast } from '../../ui/toast.tsx';
 import { formatRounded } from '../../units/units.ts';
 import './status.css';
 
@@ -226,8 +226,14 @@ function Limits({ limits }: { limits: NonNullable<NunchiStatus['limits']> }) {
 function Config() {
     const resource = useResource('config', tick.value, status.config, true);
     const yaml = resource.data?.data.yaml ?? '';
+    const copy = () => {
+        void navigator.clipboard.writeText(yaml).then(
+            () => toast('Configuration copied'),
+            () => toast('The browser did not allow copying'),
+        );
+    };
     return (
-        <Card title="Configuration" extra={yaml !== '' && <Button kind="plain" icon="copy" label="Copy the configuration" onClick={() => copy(yaml, 'Configuration')} />}>
+        <Card title="Configuration" extra={yaml !== '' && <Button kind="plain" icon="copy" label="Copy the configuration" onClick={copy} />}>
             <Loaded resource={resource}>
                 {() =>
                     yaml === '' ? (

@@ -11,7 +11,6 @@ import { formatAgo, formatInstant } from '../../time/format.ts';
 import { refreshNow, tick, zone } from '../../time/state.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon, type IconName } from '../../ui/icon.tsx';
-import { SearchField } from '../../ui/search-field.tsx';
 import { Empty, ErrorBox, Loading } from '../../ui/states.tsx';
 import { formatRounded } from '../../units/units.ts';
 import { hrefTo, params, updateParams } from '../../url-state/location.ts';
@@ -42,9 +41,7 @@ export default function Targets() {
             <div class="page-head">
                 <h1>Targets</h1>
                 {data !== undefined && <Summary all={all} state={state} />}
-                <div class="targets-find">
-                    <SearchField label="Search targets" hint="Address, label or error  ( / )" value={text} onInput={search} />
-                </div>
+                <Search text={text} onInput={search} />
             </div>
             {error !== undefined && <ErrorBox error={error} onRetry={refreshNow} />}
             {data === undefined && error === undefined && <Loading />}
@@ -58,6 +55,23 @@ export default function Targets() {
                 <PoolView key={pool.name} pool={pool} />
             ))}
         </main>
+    );
+}
+
+function Search({ text, onInput }: { text: string; onInput: (text: string) => void }) {
+    return (
+        <label class="targets-search">
+            <span class="visually-hidden">Search targets</span>
+            <Icon name="search" size={16} />
+            <input
+                class="input"
+                type="search"
+                placeholder="Address, label or error  ( / )"
+                data-search
+                value={text}
+                onInput={(event) => onInput(event.currentTarget.value)}
+            />
+        </label>
     );
 }
 
