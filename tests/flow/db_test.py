@@ -149,7 +149,8 @@ def blocks_of_prometheus_are_imported():
         os.mkdir(d("blocks", "wal"))
         again = promtool_blocks(db("dump", d("a")).stdout, d("again"))
         os.mkdir(d("again", "wal"))
-        dumps = [subprocess.run([need("promtool"), "tsdb", "dump", p], check=True,
+        os.mkdir(d("data"))  # where newer ones of that tool copy to
+        dumps = [subprocess.run([need("promtool"), "tsdb", "dump", p], check=True, cwd=d(""),
                                 capture_output=True, timeout=PATIENCE_S).stdout
                  for p in (blocks, again)]
         assert dumps[0] == dumps[1] and len(dumps[0]) > 10000
