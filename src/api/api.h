@@ -21,6 +21,7 @@
 #include "sys/pool.h"
 #include "sys/snap.h"
 
+struct notifications;
 struct scraper;
 struct tsdb;
 
@@ -48,6 +49,7 @@ struct api {
     struct tsdb *tsdb;
     struct scraper *scraper;
     struct emitter *self; /* for /metrics */
+    struct notifications *notifications;
     struct snap config;   /* struct api_config */
 
     /* Reads the configuration again; false with everything that is wrong with it. Pool thread. */

@@ -61,6 +61,7 @@ struct server {
     struct http_server *http;
     struct loop_timer *tick;
     _Atomic bool ticking;
+    struct server_watch watch; /* of the task that ticks */
     unsigned parts_stopping; /* of the HTTP server and the scraper */
     bool stopping;
 };
@@ -309,6 +310,8 @@ static bool reload(void *arg, struct strbuf *report)
     }
     self_add(SELF_CONFIG_RELOADS, 1);
     if (!c) {
+        notifications_set(s->api.notifications, NOTIFY_RELOAD_FAILED,
+                          STR("Configuration reload has failed."));
         self_set(SELF_CONFIG_RELOAD_OK, 0);
         diag(DIAG_ERROR, "config", "reload refused, the running configuration stays");
         return false;
@@ -316,6 +319,7 @@ static bool reload(void *arg, struct strbuf *report)
     if (set->nunchi_file)
         strbuf_addz(report, "note: listen, storage and limits of nunchi.yml change at the next "
                             "start\n");
+    notifications_clear(s->api.notifications, NOTIFY_RELOAD_FAILED);
     diag(DIAG_INFO, "config", "reloaded");
     return true;
 }
@@ -358,6 +362,9 @@ static void on_signal(void *arg, int signum)
     atomic_store(&s->api.ready, false);
     loop_timer_stop(s->tick);
     s->parts_stopping = 2;
+    notifications_set(s->api.notifications, NOTIFY_STOPPING,
+                      STR("nunchi is shutting down and gracefully stopping all operations."));
+    notifications_close(s->api.notifications); /* open streams would hold the stop up */
     http_server_stop(s->http, STOP_DEADLINE_MS, http_stopped, s);
     scrape_stop(s->scraper, false, part_stopped, s);
 }
@@ -371,6 +378,8 @@ static void tick_task(void *arg)
         pool_yield();
     if (err.kind != ERR_NONE && diag_allow(&limit, 60000))
         diag(DIAG_ERROR, "tsdb", "%s", err.msg);
+    server_watch_background(s->api.notifications, &s->watch, &err);
+    server_watch_tick(&s->watch, s->api.notifications);
     atomic_store(&s->ticking, false);
 }
 
@@ -447,6 +456,7 @@ static void fill_api(struct server *s)
     api->tsdb = s->tsdb;
     api->scraper = s->scraper;
     api->self = s->self;
+    api->notifications = notifications_new(s->env.clock, (unsigned)set->notified_max);
     api->reload = reload;
     api->reload_arg = s;
     api->query.timeout_ms = set->query_timeout_ms;
@@ -562,6 +572,7 @@ static void drop_targets(struct server *s)
  * its tasks use everything. Then the engine, whose last answers still go out over the I/O loops. */
 static void finish(struct server *s)
 {
+    notifications_close(s->api.notifications);
     if (s->pool)
         pool_free(s->pool);
     if (s->tsdb)
@@ -574,6 +585,7 @@ static void finish(struct server *s)
     }
     if (s->http)
         http_server_free(s->http);
+    notifications_free(s->api.notifications);
     if (s->scraper)
         scrape_free(s->scraper);
     if (s->fetch)

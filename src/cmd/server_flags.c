@@ -24,6 +24,7 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_REMOTE_WRITE_RECEIVER] = {"web.enable-remote-write-receiver", OPTION_BOOL, NULL, "true", "Accept remote write. It always is; the flag is taken for Prometheus' sake."},
 [FLAG_CORS] = {"web.cors.origin", OPTION_TEXT, "ORIGIN", "*", "Which origin may read the API from a web page."},
 [FLAG_MAX_CONNECTIONS] = {"web.max-connections", OPTION_TEXT, "N", "20000", "Connections a listen address takes."},
+[FLAG_MAX_NOTIFIED] = {"web.max-notifications-subscribers", OPTION_TEXT, "N", "16", "Pages that are told live what the server has to say."},
 [FLAG_QUERY_TIMEOUT] = {"query.timeout", OPTION_TEXT, "DURATION", "2m", "How long a query may take."},
 [FLAG_QUERY_CONCURRENCY] = {"query.max-concurrency", OPTION_TEXT, "N", "20", "Queries under way at once; the next ones wait."},
 [FLAG_QUERY_SAMPLES] = {"query.max-samples", OPTION_TEXT, "N", "50000000", "Samples a query may load."},
@@ -228,11 +229,16 @@ bool server_settings_read(const struct option_value *values, const struct nunchi
     if (!read_storage(values, file, out, err) || !read_query(values, file, out, err) ||
         !read_duration(values, FLAG_WATCH_INTERVAL, 0, &out->watch_interval_ms, err) ||
         !read_count(values, FLAG_MAX_CONNECTIONS, 0, &out->connections_max, err) ||
+        !read_count(values, FLAG_MAX_NOTIFIED, 0, &out->notified_max, err) ||
         !read_choice(values, FLAG_LOG_LEVEL, levels, 4, &out->log_level, err) ||
         !read_choice(values, FLAG_LOG_FORMAT, formats, 2, &format, err))
         return false;
     if (!server_features_read(&values[FLAG_ENABLE_FEATURE], out, err))
         return flag_error(err, FLAG_ENABLE_FEATURE);
+    if (out->notified_max > SERVER_NOTIFIED_MAX) {
+        err_set(err, ERR_INVALID, "must be %d at most", SERVER_NOTIFIED_MAX);
+        return flag_error(err, FLAG_MAX_NOTIFIED);
+    }
     if (out->watch_interval_ms < 100) {
         err_set(err, ERR_INVALID, "must be 100ms at least");
         return flag_error(err, FLAG_WATCH_INTERVAL);

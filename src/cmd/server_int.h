@@ -4,6 +4,7 @@
 #define CMD_SERVER_INT_H
 
 #include "api/api.h"
+#include "api/notifications.h"
 #include "cmd/cmd.h"
 #include "conf/conf.h"
 #include "tsdb/tsdb.h"
@@ -26,6 +27,7 @@ enum server_flag {
     FLAG_REMOTE_WRITE_RECEIVER,
     FLAG_CORS,
     FLAG_MAX_CONNECTIONS,
+    FLAG_MAX_NOTIFIED,
     FLAG_QUERY_TIMEOUT,
     FLAG_QUERY_CONCURRENCY,
     FLAG_QUERY_SAMPLES,
@@ -60,7 +62,7 @@ struct server_settings {
     size_t listen_n;
     str external_url, cors_origin;
     int64_t query_timeout_ms, query_lookback_ms, watch_interval_ms;
-    uint64_t query_samples, query_concurrency, connections_max;
+    uint64_t query_samples, query_concurrency, connections_max, notified_max;
     int64_t series_per_target;
     unsigned promql_features; /* enum promql_feature, or-ed */
     bool start_timestamps;    /* scrape_options */
@@ -99,6 +101,23 @@ struct server_files {
 /* NULL when a file was refused; `report` gets everything that is wrong or worth a warning. */
 struct server_config *server_config_load(const struct server_files *files, struct strbuf *report);
 void server_config_unref(void *config);
+
+/* ---- server_watch.c ---- */
+
+enum { SERVER_WATCHED = 2, SERVER_NOTIFIED_MAX = 10000 };
+
+/* Owned by the task that ticks. All zero to begin with. */
+struct server_watch {
+    int64_t seen[SERVER_WATCHED];
+    unsigned quiet_for[SERVER_WATCHED]; /* ticks until it counts as over; 0: it is */
+    unsigned ticks;
+    bool background_failed;
+};
+/* Each second: what the counters tell becomes notifications. */
+void server_watch_tick(struct server_watch *w, struct notifications *n);
+/* What tsdb_tick said. */
+void server_watch_background(struct notifications *n, struct server_watch *w,
+                             const struct err *err);
 
 /* The address is one of this host only. */
 bool server_is_loopback(str address);

@@ -186,6 +186,9 @@ void http_respond_text(struct http_request *req, int status, const char *fmt, ..
 void http_stream_start(struct http_request *req, const struct http_response *r);
 bool http_stream_write(struct http_request *req, str data) __attribute__((warn_unused_result));
 void http_stream_end(struct http_request *req, bool complete);
+/* Whether a write of a few bytes would not wait now, with a peer that is there. For streams that
+ * others write to now and then; those may do it from any thread but the request's loop. */
+bool http_stream_writable(struct http_request *req);
 
 /*
  * Next part of a HTTP_PLAN_STREAM body: waits for at least one byte, returns their number; 0 at the

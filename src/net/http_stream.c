@@ -122,6 +122,15 @@ bool http_stream_write(struct http_request *pub, str data)
     return !http_gone(pub);
 }
 
+bool http_stream_writable(struct http_request *pub)
+{
+    struct req *r = req_of(pub);
+    pthread_mutex_lock(&r->lock);
+    bool room = r->out.queued < PIPE_MARK_BYTES;
+    pthread_mutex_unlock(&r->lock);
+    return room && !http_gone(pub);
+}
+
 void http_stream_end(struct http_request *pub, bool complete)
 {
     struct req *r = req_of(pub);

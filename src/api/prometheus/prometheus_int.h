@@ -36,6 +36,9 @@ void prometheus_alerts(struct call *c);
 void prometheus_alertmanagers(struct call *c);
 void prometheus_federate(struct call *c);
 void prometheus_targets_metadata(struct call *c);
+/* notifications.c */
+void prometheus_notifications(struct call *c);
+void prometheus_notifications_live(struct call *c);
 /* tsdb_admin.c */
 void prometheus_delete_series(struct call *c);
 void prometheus_clean_tombstones(struct call *c);

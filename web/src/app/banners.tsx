@@ -8,8 +8,9 @@ import { busy, lostSince } from '../api/connection.ts';
 import { formatClock } from '../time/format.ts';
 import { zone } from '../time/state.ts';
 import { Icon } from '../ui/icon.tsx';
+import { Notifications } from './notifications.tsx';
 
-const banners: readonly FunctionComponent[] = [Lost];
+const banners: readonly FunctionComponent[] = [Lost, Notifications];
 
 export function Banners() {
     return (
