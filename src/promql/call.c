@@ -122,7 +122,7 @@ struct float_steps {
     const double *v;
     size_t n, from, to;
     struct bounds at;
-    const double *shape; /* as in struct range_row */
+    const double *shape; /* as in struct range_row; NULL unless these are all steps */
     double *scratch;     /* room for n */
     double *out;
 };
@@ -164,7 +164,7 @@ static void float_windows(const struct over_range *o, const struct float_steps *
                            .hi = f->at.hi + f->from,
                            .end = o->windows.end + f->from,
                            .range_ms = o->windows.range_ms,
-                           .shape = f->shape ? f->shape + f->from * o->fn->shape_n : NULL};
+                           .shape = f->shape};
     o->fn->row(&in, f->out + f->from);
 }
 

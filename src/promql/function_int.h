@@ -47,7 +47,7 @@ struct range_row {
     const uint32_t *lo, *hi; /* per step: samples [lo, hi) are in its window */
     const ts_ms *end;        /* per step: end of the window */
     int64_t range_ms;
-    const double *shape; /* what the function's `shape` made of the times; NULL: ask it */
+    const double *shape; /* what the function's `shape` made of the times; NULL: unknown */
 };
 
 struct histogram;
@@ -95,7 +95,7 @@ struct function {
     /* False: no value at this step. */
     bool (*window)(const struct window *w, double *out);
     void (*row)(const struct range_row *r, double *out);
-    /* Beside row: shape_n numbers per step that are made of the times alone (`v` is NULL), once for
+    /* Beside row: shape_n rows of a number per step, made of the times alone (`v` is NULL) once for
      * all series that have them. */
     void (*shape)(const struct range_row *r, double *out);
     size_t shape_n;

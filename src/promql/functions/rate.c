@@ -58,17 +58,15 @@ static size_t next_fall(const double *v, size_t at, size_t n)
 }
 
 /*
- * Of the times of a window: by what a gain is multiplied when the zero of the counter is not near,
- * and how near it must be. A counter that began at `first` and gained `gain` was at zero so long
- * before the window's first sample: sampled * first / gain. That limits the extrapolation when it
- * is less than `to_start`, which it surely is not while first > near * gain: the margin of `near`
- * is much above what rounding does, and NEAR_LEAST above what happens to the smallest of numbers.
- * So most windows need no division.
+ * What the times alone say, three rows of numbers. `flat`: by what a gain is multiplied when the
+ * zero of the counter is not near; `near`: how near it must be. A counter that began at `first` and
+ * gained `gain` was at zero so long before the window's first sample: sampled * first / gain. That
+ * limits the extrapolation when it is less than `to_start`, which it surely is not while first >
+ * near * gain: the margin of `near` is much above what rounding does, and near_least above what
+ * happens to the smallest of numbers. So most windows need no division. `still`: the result for a
+ * series that does not move.
  */
-struct rate_shape {
-    double flat, near;
-};
-enum { RATE_SHAPE_N = sizeof(struct rate_shape) / sizeof(double) };
+enum { SHAPE_FLAT, SHAPE_NEAR, SHAPE_STILL, SHAPE_N };
 static const double near_margin = 1 + 1e-9, near_least = 1e-300;
 
 static inline double factor_of(const struct range_row *r, size_t i, double share, bool per_second)
@@ -79,21 +77,22 @@ static inline double factor_of(const struct range_row *r, size_t i, double share
     return per_second ? factor / ((double)r->range_ms / 1000) : factor;
 }
 
-static struct rate_shape shape_at(const struct range_row *r, size_t i, bool per_second)
+static double near_of(const struct range_row *r, size_t i)
 {
-    size_t lo = r->lo[i], hi = r->hi[i];
-    if (hi - lo < 2)
-        return (struct rate_shape){0};
-    double to_start = (double)(r->t[lo] - (r->end[i] - r->range_ms)) / 1000;
-    double sampled = (double)(r->t[hi - 1] - r->t[lo]) / 1000;
-    return (struct rate_shape){factor_of(r, i, -1, per_second), to_start / sampled * near_margin};
+    double to_start = (double)(r->t[r->lo[i]] - (r->end[i] - r->range_ms)) / 1000;
+    double sampled = (double)(r->t[r->hi[i] - 1] - r->t[r->lo[i]]) / 1000;
+    return to_start / sampled * near_margin;
 }
 
 static void shapes(const struct range_row *r, bool per_second, double *out)
 {
+    double *flat = out + SHAPE_FLAT * r->steps, *near = out + SHAPE_NEAR * r->steps;
+    double *still = out + SHAPE_STILL * r->steps;
     for (size_t i = 0; i < r->steps; i++) {
-        struct rate_shape s = shape_at(r, i, per_second);
-        memcpy(out + RATE_SHAPE_N * i, &s, sizeof s);
+        bool is_window = r->hi[i] - r->lo[i] >= 2;
+        flat[i] = is_window ? factor_of(r, i, -1, per_second) : 0;
+        near[i] = is_window ? near_of(r, i) : 0;
+        still[i] = is_window ? 0 : absent();
     }
 }
 
@@ -119,10 +118,21 @@ static double with_losses(const struct range_row *r, size_t lo, size_t hi, size_
     return gain;
 }
 
+/* A row of the same finite bits gains 0 in each of its windows. */
+static bool is_still(const double *v, size_t n)
+{
+    return isfinite(v[0]) && memcmp(v, v + 1, (n - 1) * sizeof *v) == 0;
+}
+
 static inline __attribute__((always_inline)) void
 extrapolated(const struct range_row *r, bool counter, bool per_second, double *out)
 {
+    const double *flat = r->shape, *near = flat ? flat + SHAPE_NEAR * r->steps : NULL;
     size_t fall = 0;
+    if (flat && is_still(r->v, r->n)) {
+        memcpy(out, flat + SHAPE_STILL * r->steps, r->steps * sizeof *out);
+        return;
+    }
     for (size_t i = 0; i < r->steps; i++) {
         size_t lo = r->lo[i], hi = r->hi[i];
         if (hi - lo < 2) {
@@ -132,13 +142,11 @@ extrapolated(const struct range_row *r, bool counter, bool per_second, double *o
         double first = r->v[lo], gain = r->v[hi - 1] - first;
         if (counter && fall < hi)
             gain = with_losses(r, lo, hi, &fall, gain);
-        struct rate_shape s;
-        if (r->shape)
-            memcpy(&s, r->shape + RATE_SHAPE_N * i, sizeof s);
+        bool may_limit = counter && gain > 0 && first >= 0;
+        if (flat && !(may_limit && !(first > near[i] * gain + near_least)))
+            out[i] = gain * flat[i];
         else
-            s = shape_at(r, i, per_second);
-        bool is_far = !counter || !(gain > 0 && first >= 0) || first > s.near * gain + near_least;
-        out[i] = gain * (is_far ? s.flat : factor_of(r, i, first / gain, per_second));
+            out[i] = gain * factor_of(r, i, may_limit ? first / gain : -1, per_second);
     }
 }
 
@@ -200,7 +208,7 @@ static const struct function rows[] = {
      .flags = FN_COUNTER | FN_START_TIMES | FN_ANCHORED | FN_SMOOTHED,
      .row = row_rate,
      .shape = shape_rate,
-     .shape_n = RATE_SHAPE_N,
+     .shape_n = SHAPE_N,
      .mixed = mixed_rate,
      .tier = TIER_RATE,
      .help = STR_INIT("Per-second average increase of a counter over the window.")},
@@ -209,7 +217,7 @@ static const struct function rows[] = {
      .flags = FN_COUNTER | FN_START_TIMES | FN_ANCHORED | FN_SMOOTHED,
      .row = row_increase,
      .shape = shape_increase,
-     .shape_n = RATE_SHAPE_N,
+     .shape_n = SHAPE_N,
      .mixed = mixed_increase,
      .tier = TIER_INCREASE,
      .help = STR_INIT("Increase of a counter over the window.")},
@@ -218,7 +226,7 @@ static const struct function rows[] = {
      .flags = FN_ANCHORED | FN_SMOOTHED,
      .row = row_delta,
      .shape = shape_increase,
-     .shape_n = RATE_SHAPE_N,
+     .shape_n = SHAPE_N,
      .mixed = mixed_delta,
      .tier = TIER_DELTA,
      .help = STR_INIT("Difference between the last and first value of a gauge in the window.")},
