@@ -38,11 +38,34 @@ double binary_value(enum token_kind op, double a, double b)
     }
 }
 
+#define EACH(op)                                                                                   \
+    for (size_t i = 0; i < n; i++)                                                                 \
+        out[i] = a[i] op b[i];                                                                     \
+    break
+
+void binary_row(enum token_kind op, const double *a, const double *b, size_t n, double *out)
+{
+    switch (op) {
+    case TOK_ADD:
+        EACH(+);
+    case TOK_SUB:
+        EACH(-);
+    case TOK_MUL:
+        EACH(*);
+    case TOK_DIV:
+        EACH(/);
+    default:
+        for (size_t i = 0; i < n; i++)
+            out[i] = binary_value(op, a[i], b[i]);
+    }
+}
+
 struct with_scalar {
     struct eval *ev;
     const struct node *n;
     size_t steps;
     const double *scalar;
+    double *out; /* room for a row */
     bool scalar_left;
     const struct row_sink *sink;
     struct pair_work pair;
@@ -76,13 +99,11 @@ static bool with_scalar_put(void *ctx, struct row *r, struct err *err)
     bool filter = token_is_comparison(op) && !w->n->binary.return_bool;
     if ((r->h || token_is_trim(op)) && !histograms_with_scalar(w, r, err))
         return false;
-    for (size_t i = 0; i < w->steps; i++) {
-        double v = r->v[i], s = w->scalar[i];
-        if (is_absent(v))
-            continue;
-        double out = w->scalar_left ? binary_value(op, s, v) : binary_value(op, v, s);
-        r->v[i] = !filter ? out : out != 0 ? v : absent();
-    }
+    bool left = w->scalar_left;
+    binary_row(op, left ? w->scalar : r->v, left ? r->v : w->scalar, w->steps, w->out);
+    for (size_t i = 0; i < w->steps; i++)
+        if (!is_absent(r->v[i]))
+            r->v[i] = !filter ? w->out[i] : w->out[i] != 0 ? r->v[i] : absent();
     if (!filter && !token_is_trim(op))
         row_drop_name(w->ev, r);
     return w->sink->put(w->sink->ctx, r, err);
@@ -94,7 +115,8 @@ static bool eval_with_scalar(struct eval *ev, const struct node *n, const struct
     bool left = n->binary.lhs->type == PROMQL_SCALAR;
     const struct node *vector = left ? n->binary.rhs : n->binary.lhs;
     double *s = eval_row_new(ev, g->n, err);
-    if (!s || !eval_scalar(ev, left ? n->binary.lhs : n->binary.rhs, g, s, err))
+    double *out = eval_row_new(ev, g->n, err);
+    if (!s || !out || !eval_scalar(ev, left ? n->binary.lhs : n->binary.rhs, g, s, err))
         return false;
     bool names_go = (!token_is_comparison(n->binary.op) && !token_is_trim(n->binary.op)) ||
                     n->binary.return_bool;
@@ -102,7 +124,8 @@ static bool eval_with_scalar(struct eval *ev, const struct node *n, const struct
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
-    struct with_scalar w = {ev, n, g->n, s, left, merge ? &merged : sink, {ev, n, NULL, {0}}, {0}};
+    struct with_scalar w = {ev, n, g->n, s, out, left, merge ? &merged : sink, {ev, n, NULL, {0}},
+                            {0}};
     arena_init(&w.arena, ev->arena.limit_bytes);
     w.pair.arena = &w.arena;
     bool ok = eval_rows(ev, vector, g, &(struct row_sink){with_scalar_put, &w}, err) &&

@@ -284,6 +284,8 @@ bool eval_call(struct eval *ev, const struct node *n, const struct grid *g,
 
 /* Arithmetic and comparison of two numbers; comparisons give 1 or 0. */
 double binary_value(enum token_kind op, double a, double b);
+/* Of n pairs; what comes of absent ones is the caller's affair. */
+void binary_row(enum token_kind op, const double *a, const double *b, size_t n, double *out);
 
 /* ---- arithmetic that aggregations and functions share: kahan.c ---- */
 

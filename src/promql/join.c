@@ -13,7 +13,13 @@
 struct side {
     struct rows rows;
     uint32_t *group, *order, *start;
-    bool *any; /* per step: is there any value on this side */
+    bool *full; /* per row: it has a float at every step, and no histogram */
+    bool *any;  /* per step: is there any value on this side; NULL until it is asked for */
+};
+
+/* The group that gave the steps of a result: 1 + it for all of them, or one by one. */
+struct owner {
+    uint32_t all, *at; /* at NULL: all */
 };
 
 struct join {
@@ -27,15 +33,28 @@ struct join {
     bool swapped, arithmetic;
     struct label_table results;
     VEC(struct row) out;
-    VEC(uint32_t *) owners; /* per result and step: 1 + group that gave it, NULL: not tracked */
-    uint32_t *taken;        /* one-to-one: per step, 1 + group that has its result */
-    struct pair_work pair;  /* for histograms */
+    VEC(struct owner) owners; /* of each result, where that is tracked */
+    uint32_t *taken;          /* one-to-one: per step, 1 + group that has its result */
+    struct pair_work pair;    /* for histograms */
 };
 
 static struct labels match_labels(struct join *j, struct labels ls)
 {
     return j->match->on ? labels_keep(&j->ev->arena, ls, &j->on)
                         : labels_without(&j->ev->arena, ls, &j->on, false);
+}
+
+static bool is_full(const double *v, size_t n)
+{
+    double nans = 0;
+    for (size_t i = 0; i < n; i++)
+        nans += v[i] - v[i];
+    if (nans == 0)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if (is_absent(v[i]))
+            return false;
+    return true;
 }
 
 static bool collect_side(struct join *j, const struct node *n, struct side *s, struct err *err)
@@ -45,14 +64,24 @@ static bool collect_side(struct join *j, const struct node *n, struct side *s, s
         return false;
     s->group = arena_array(a, uint32_t, s->rows.n);
     s->order = arena_array(a, uint32_t, s->rows.n);
-    s->any = arena_array(a, bool, j->grid->n);
+    s->full = arena_array(a, bool, s->rows.n);
     for (size_t i = 0; i < s->rows.n; i++) {
         const struct row *r = &s->rows.at[i];
         s->group[i] = (uint32_t)label_table_add(&j->groups, match_labels(j, r->labels));
-        for (size_t k = 0; k < j->grid->n; k++)
-            s->any[k] |= row_has(r, k);
+        s->full[i] = !r->h && is_full(r->v, j->grid->n);
     }
     return eval_memory(j->ev, err);
+}
+
+static const bool *any_of(struct join *j, struct side *s)
+{
+    if (s->any)
+        return s->any;
+    s->any = arena_array(&j->ev->arena, bool, j->grid->n);
+    for (size_t i = 0; i < s->rows.n; i++)
+        for (size_t k = 0; k < j->grid->n; k++)
+            s->any[k] |= row_has(&s->rows.at[i], k);
+    return s->any;
 }
 
 /* Counting sort by group, once all groups are known. */
@@ -91,11 +120,12 @@ static bool check_one_side(struct join *j, size_t group, struct err *err)
     uint32_t from = s->start[group], to = s->start[group + 1];
     if (to - from < 2)
         return true;
+    const bool *any = any_of(j, &j->many);
     for (size_t k = 0; k < j->grid->n; k++) {
         const struct row *seen = NULL;
         if (!budget_use(j->ev->q->budget, 0, err))
             return false;
-        for (uint32_t i = from; i < to && j->many.any[k]; i++) {
+        for (uint32_t i = from; i < to && any[k]; i++) {
             const struct row *r = &s->rows.at[s->order[i]];
             if (!row_has(r, k))
                 continue;
@@ -138,10 +168,14 @@ static bool result_row(struct join *j, struct labels ls, bool track, size_t *out
         for (size_t k = 0; k < j->grid->n; k++)
             v[k] = absent();
         vec_push(&j->out, (struct row){ls, j->n->binary.return_bool, v, NULL});
-        vec_push(&j->owners, (uint32_t *)NULL);
+        vec_push(&j->owners, (struct owner){0});
     }
-    if (track && !j->owners.at[i])
-        j->owners.at[i] = arena_array(&j->ev->arena, uint32_t, j->grid->n);
+    struct owner *owner = &j->owners.at[i];
+    if (track && !owner->at) {
+        owner->at = arena_array(&j->ev->arena, uint32_t, j->grid->n);
+        for (size_t k = 0; k < j->grid->n; k++)
+            owner->at[k] = owner->all;
+    }
     *out = i;
     return true;
 }
@@ -179,6 +213,7 @@ struct pair {
     const struct row *many, *one;
     double fill;
     const bool *gaps;
+    bool full; /* both have a float at every step */
 };
 
 static struct operand operand_at(const struct row *r, size_t k, double fill)
@@ -211,7 +246,7 @@ static bool join_step(struct join *j, size_t group, const struct pair *p, size_t
     }
     if (*i == SIZE_MAX && !result_row(j, ls, track, i, err))
         return false;
-    if (track && !claim(j, j->owners.at[*i], k, group, err))
+    if (track && !claim(j, j->owners.at[*i].at, k, group, err))
         return false;
     struct row *to = &j->out.at[*i];
     if (!holds)
@@ -227,13 +262,34 @@ static bool join_step(struct join *j, size_t group, const struct pair *p, size_t
     return !out.h || eval_memory(j->ev, err);
 }
 
+/* All steps of two full rows, for labels that no result has had: nothing can be there before. */
+static bool join_full(struct join *j, size_t group, const struct pair *p, struct labels ls,
+                      struct err *err)
+{
+    enum token_kind op = j->n->binary.op;
+    const double *l = j->swapped ? p->one->v : p->many->v;
+    const double *r = j->swapped ? p->many->v : p->one->v;
+    double *v = eval_row_new(j->ev, j->grid->n, err);
+    if (!v)
+        return false;
+    binary_row(op, l, r, j->grid->n, v);
+    for (size_t k = 0; token_is_comparison(op) && !j->n->binary.return_bool && k < j->grid->n; k++)
+        v[k] = v[k] != 0 ? l[k] : absent();
+    vec_push(&j->out, (struct row){ls, j->n->binary.return_bool, v, NULL});
+    vec_push(&j->owners, (struct owner){(uint32_t)group + 1, NULL});
+    return true;
+}
+
 static bool join_pair(struct join *j, size_t group, const struct pair *p, bool track,
                       struct err *err)
 {
     struct labels matched = j->groups.at[group];
     struct labels ls =
         result_labels(j, p->many ? p->many->labels : matched, p->one ? p->one->labels : matched);
-    size_t i = SIZE_MAX;
+    size_t i = SIZE_MAX, known = j->results.n;
+    bool each = token_is_trim(j->n->binary.op) || (track && j->match->card == CARD_ONE_TO_ONE);
+    if (p->full && !each && label_table_add(&j->results, ls) == known)
+        return join_full(j, group, p, ls, err);
     bool histograms = (p->many && p->many->h) || (p->one && p->one->h);
     if (histograms || token_is_trim(j->n->binary.op)) {
         for (size_t k = 0; k < j->grid->n; k++)
@@ -249,7 +305,7 @@ static bool join_pair(struct join *j, size_t group, const struct pair *p, bool t
             continue;
         if (i == SIZE_MAX && !result_row(j, ls, track, &i, err))
             return false;
-        if (track && !claim(j, j->owners.at[i], k, group, err))
+        if (track && !claim(j, j->owners.at[i].at, k, group, err))
             return false;
         double v = join_value(j, m, o);
         if (is_absent(v))
@@ -283,7 +339,7 @@ static bool join_fill(struct join *j, size_t group, bool *gaps, struct err *err)
     if (m->fill_right_set) {
         gaps_of(j, &j->one, group, gaps);
         for (uint32_t i = j->many.start[group]; i < j->many.start[group + 1]; i++) {
-            struct pair p = {side_row(&j->many, i), NULL, m->fill_right, gaps};
+            struct pair p = {side_row(&j->many, i), NULL, m->fill_right, gaps, false};
             if (!join_pair(j, group, &p, true, err))
                 return false;
         }
@@ -291,7 +347,7 @@ static bool join_fill(struct join *j, size_t group, bool *gaps, struct err *err)
     if (m->fill_left_set) {
         gaps_of(j, &j->many, group, gaps);
         for (uint32_t i = j->one.start[group]; i < j->one.start[group + 1]; i++) {
-            struct pair p = {NULL, side_row(&j->one, i), m->fill_left, gaps};
+            struct pair p = {NULL, side_row(&j->one, i), m->fill_left, gaps, false};
             if (!join_pair(j, group, &p, true, err))
                 return false;
         }
@@ -310,7 +366,8 @@ static bool join_group(struct join *j, size_t group, bool *gaps, struct err *err
         if (!budget_use(j->ev->q->budget, 0, err))
             return false;
         for (uint32_t one = j->one.start[group]; one < j->one.start[group + 1]; one++) {
-            struct pair p = {side_row(&j->many, many), side_row(&j->one, one), 0, NULL};
+            bool full = j->many.full[j->many.order[many]] && j->one.full[j->one.order[one]];
+            struct pair p = {side_row(&j->many, many), side_row(&j->one, one), 0, NULL, full};
             if (!join_pair(j, group, &p, track, err))
                 return false;
         }
