@@ -52,6 +52,12 @@ int cmd_fail(const struct err *err);
 /* A selector of PromQL alone; conf_input.selector. */
 bool cmd_check_selector(str text, struct err *err);
 
+/*
+ * The commands whose name begins with the word `group` ("db": "db ls", ...), one line each, as the
+ * overview lists them; their number. `out` may be NULL.
+ */
+size_t cmd_group_format(str group, struct strbuf *out);
+
 /* Help of everything (NULL) or of one command; man page text in roff. */
 void cmd_help_format(const struct command *c, struct strbuf *out);
 void cmd_man_format(const struct command *c, struct strbuf *out);

@@ -45,15 +45,38 @@ static void option_help(const struct option_row *row, struct strbuf *out)
     wrap(strbuf_str(&right), LEFT_WIDTH, out);
 }
 
+static void command_line(const struct command *c, struct strbuf *out)
+{
+    strbuf_addf(out, "  %-16s %s\n", c->name, c->summary);
+}
+
+size_t cmd_group_format(str group, struct strbuf *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < commands_n; i++) {
+        str name = str_from_z(commands[i]->name);
+        if (name.n <= group.n || !str_starts(name, group) || name.p[group.n] != ' ')
+            continue;
+        n++;
+        if (out)
+            command_line(commands[i], out);
+    }
+    return n;
+}
+
+#define EXIT_STATUS                                                                                \
+    "The exit status is 0 when all was well, and 1 when something failed or was refused."
+
 static void overview(struct strbuf *out)
 {
     strbuf_addz(out, "nunchi watches systems: metrics, logs, checks and alerts in one program.\n\n"
                      "Usage: nunchi COMMAND [FLAGS] [ARGUMENTS]\n\nCommands:\n");
     for (size_t i = 0; i < commands_n; i++)
-        strbuf_addf(out, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
-    strbuf_addz(
-        out, "\nStart with \"nunchi server\": it needs no configuration, watches this host and "
-             "prints the\naddress of a page that shows it. \"nunchi help COMMAND\" tells more.\n");
+        command_line(commands[i], out);
+    strbuf_addz(out,
+                "\nStart with \"nunchi server\": it needs no configuration, watches this host and "
+                "prints the\naddress of a page that shows it. \"nunchi help COMMAND\" tells "
+                "more.\n" EXIT_STATUS "\n");
 }
 
 void cmd_help_format(const struct command *c, struct strbuf *out)
@@ -95,6 +118,7 @@ static void man_overview(struct strbuf *out)
         roff_add(out, commands[i]->summary);
         strbuf_addc(out, '\n');
     }
+    strbuf_addz(out, ".SH EXIT STATUS\n" EXIT_STATUS "\n");
 }
 
 void cmd_man_format(const struct command *c, struct strbuf *out)
@@ -126,6 +150,7 @@ void cmd_man_format(const struct command *c, struct strbuf *out)
         }
         strbuf_addc(out, '\n');
     }
+    strbuf_addz(out, ".SH EXIT STATUS\n" EXIT_STATUS "\n");
 }
 
 static const struct command *find(str name)
@@ -150,6 +175,10 @@ static int run(const struct command *self, const struct option_value *values, ch
     for (size_t i = 0; i < args_n; i++)
         strbuf_addf(&name, "%s%s", i ? " " : "", args[i]);
     const struct command *c = find(strbuf_str(&name));
+    if (args_n && !c && cmd_group_format(strbuf_str(&name), &out)) {
+        fputs(out.p, stdout);
+        return 0;
+    }
     if (args_n && !c) {
         struct err err;
         err_set(&err, ERR_NOT_FOUND, "no command \"%s\" to help with", name.p);

@@ -51,6 +51,13 @@ static int fail_unknown(const char *word)
     str names[32];
     for (size_t i = 0; i < commands_n; i++)
         names[i] = str_from_z(commands[i]->name);
+    STRBUF_CLEANUP struct strbuf group = {0};
+    if (cmd_group_format(str_from_z(word), &group)) {
+        err_set(&err, ERR_INVALID, "\"%s\" is the first word of a command; say which", word);
+        int code = cmd_fail(&err);
+        fputs(group.p, stderr);
+        return code;
+    }
     err_set(&err, ERR_INVALID, "unknown command \"%s\"", word);
     str near = str_nearest(str_from_z(word), names, commands_n);
     if (near.n)

@@ -108,6 +108,14 @@ static int64_t exemplars_max(const struct server_config *c)
     return c->metrics->exemplars_max > 0 ? c->metrics->exemplars_max : -1;
 }
 
+static bool storage_error(const char *path, struct err *err)
+{
+    if (err->kind == ERR_EXISTS) /* the message names it */
+        return err_hint(err, "two servers cannot share a directory: end the other one, or choose "
+                             "another with --storage.path");
+    return err_wrap(err, "storage directory %s", path);
+}
+
 /* Opens with the rules of storage.retention_by, whose selectors live until then. */
 static bool open_tsdb(struct server *s, struct tsdb_options *o, struct tsdb_recovery *recovery,
                       struct err *err)
@@ -132,7 +140,7 @@ static bool open_tsdb(struct server *s, struct tsdb_options *o, struct tsdb_reco
     o->retention_by_n = n;
     s->tsdb = ok ? tsdb_open(o, recovery, err) : NULL;
     if (ok && !s->tsdb)
-        err_wrap(err, "storage directory %s", set->storage_path);
+        storage_error(set->storage_path, err);
     while (parsed > 0)
         promql_expr_free(selectors[--parsed]);
     return s->tsdb != NULL;
@@ -145,7 +153,7 @@ static bool start_storage(struct server *s, const struct server_config *c, struc
     s->env =
         (struct env){clock_system(), disk_system_open(set->storage_path, err), entropy_system()};
     if (!s->env.disk)
-        return err_wrap(err, "storage directory %s", set->storage_path);
+        return storage_error(set->storage_path, err);
     struct tsdb_options o = {
         .env = &s->env,
         .durability = set->durable ? TSDB_DURABLE : TSDB_FAST,
@@ -508,6 +516,9 @@ static bool start_http(struct server *s, const struct server_config *config, str
         listen[i] =
             (struct http_listen){set->listen[i], s->tls ? tls_server_share(config->tls) : NULL};
     s->http = http_server_new(&o, err);
+    if (!s->http && err->kind == ERR_EXISTS)
+        err_hint(err, "another program listens there: end it, or choose another port with "
+                      "--web.listen-address");
     for (size_t i = 0; !s->http && i < set->listen_n; i++)
         tls_server_free(listen[i].tls);
     return s->http != NULL;
@@ -643,6 +654,7 @@ static int run(const struct command *self, const struct option_value *values, ch
     struct err err;
     if (args_n) {
         err_set(&err, ERR_INVALID, "unexpected argument \"%s\"", args[0]);
+        err_hint(&err, "everything is said by flags: \"nunchi help server\" lists them");
         return cmd_fail(&err);
     }
     process_prepare();

@@ -274,7 +274,9 @@ bool server_listen_check(const struct server_settings *s, const struct server_co
 {
     bool closed = c->tls && c->web->tls.client_auth == CONF_CLIENT_REQUIRED;
     for (size_t i = 0; i < s->listen_n && !s->insecure && !closed; i++) {
-        if (server_is_loopback(str_from_z(s->listen[i])))
+        str address = str_from_z(s->listen[i]);
+        /* One that is no HOST:PORT is refused by name when it is taken. */
+        if (server_is_loopback(address) || str_index(address, ':') < 0)
             continue;
         err_set(
             err, ERR_DENIED,

@@ -385,11 +385,38 @@ static bool include_all(struct conf_reader *r, const struct yaml_node *root, str
 
 /* ---- the whole ---- */
 
+/* Files that lie beside a prometheus.yml, by a key that only they have at the top or in a first
+ * item. */
+static bool is_another_file(struct conf_reader *r, const struct yaml_node *root)
+{
+    static const struct {
+        enum yaml_kind kind;
+        const char *key, *what, *hint;
+    } others[] = {
+        {YAML_MAPPING, "groups", "a file of rules", "a prometheus.yml names it under rule_files"},
+        {YAML_MAPPING, "receivers", "an alertmanager.yml", "it is not read yet"},
+        {YAML_MAPPING, "tls_server_config", "a web configuration file",
+         "--kind web checks it; a server takes it by --web.config.file"},
+        {YAML_SEQUENCE, "targets", "a list of targets",
+         "a prometheus.yml names it under file_sd_configs"},
+    };
+    const struct yaml_node *map = root;
+    if (root->kind == YAML_SEQUENCE && root->n)
+        map = root->items[0];
+    for (size_t i = 0; map->kind == YAML_MAPPING && i < sizeof others / sizeof others[0]; i++) {
+        if (root->kind == others[i].kind && yaml_get(map, str_from_z(others[i].key)) &&
+            !yaml_get(map, STR("scrape_configs")) && !yaml_get(map, STR("global")))
+            return !conf_error_hint(r, root->pos, others[i].hint,
+                                    "this is %s, not a prometheus.yml", others[i].what);
+    }
+    return false;
+}
+
 bool conf_prometheus_from(struct conf_reader *r, const struct conf_input *in,
                           const struct yaml_node *root, struct prom_config *c)
 {
     struct map jobs MAP_CLEANUP = {0};
-    if (!conf_read(r, &conf_schema_prometheus, root, c))
+    if (is_another_file(r, root) || !conf_read(r, &conf_schema_prometheus, root, c))
         return false;
     global_defaults(c);
     expand_external_labels(c, in->getenv ? in->getenv : system_getenv);

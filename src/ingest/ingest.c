@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/mem.h"
+#include "sys/diag.h"
 #include "sys/self.h"
 
 struct ingest {
@@ -12,6 +13,8 @@ struct ingest {
     struct sink *next;
     struct ingest_options o;
     _Atomic size_t in_flight_bytes; /* a plain sum: relaxed, it orders nothing */
+    _Atomic bool failing;           /* the disk refused the last batch: only for what is said */
+    struct diag_limit said;
 };
 
 /* A batch on its way: who waits for it, and whose labels it brings. */
@@ -107,6 +110,27 @@ static bool enter(struct ingest *in, size_t size)
     return true;
 }
 
+/* A store that cannot write is the one thing nobody may overlook: said when it begins and each
+ * minute. */
+static void tell(struct ingest *in, bool ok, const struct err *err)
+{
+    enum { EVERY_MS = 60000 };
+    if (ok) {
+        if (atomic_load_explicit(&in->failing, memory_order_relaxed) &&
+            atomic_exchange_explicit(&in->failing, false, memory_order_relaxed))
+            diag(DIAG_INFO, "ingest", "samples are stored again");
+        return;
+    }
+    if (err->kind != ERR_NO_SPACE && err->kind != ERR_IO && err->kind != ERR_CORRUPT)
+        return;
+    atomic_store_explicit(&in->failing, true, memory_order_relaxed);
+    if (diag_allow(&in->said, EVERY_MS))
+        diag(DIAG_ERROR, "ingest",
+             "cannot store samples: %s; what is scraped now is lost, other writers are told to try "
+             "again",
+             err->msg);
+}
+
 static void on_done(void *arg, bool ok, const struct batch_result *result, const struct err *err)
 {
     struct passage *p = arg;
@@ -114,6 +138,7 @@ static void on_done(void *arg, bool ok, const struct batch_result *result, const
     if (ok)
         account(&r);
     self_add(ok ? SELF_INGEST_BATCHES_OK : SELF_INGEST_BATCHES_FAILED, 1);
+    tell(p->in, ok, err);
     leave(p->in, p->size);
     p->done(p->arg, ok, &r, err);
     free(p);

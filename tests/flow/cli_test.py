@@ -29,6 +29,35 @@ def expressions_are_formatted():
     assert "no expression" in nunchi("format", code=1)
 
 
+@test
+def commands_explain_themselves():
+    overview = nunchi()
+    assert overview == nunchi("help") == nunchi("--help"), overview
+    assert "exit status is 0" in overview
+    assert "nunchi server" in nunchi("sever", code=1)
+    group = nunchi("help", "db")
+    assert group.count("\n") == 6 and "db ls" in group and "db restore" in group, group
+    out = nunchi("db", code=1)
+    assert "first word of a command" in out and group in out, out
+    assert "--storage.path" in nunchi("server", "--storge.path", "x", code=1)
+    assert "nunchi help server" in nunchi("server", "x", code=1)
+    man = nunchi("help", "--man", "server")
+    assert man.startswith(".TH NUNCHI\\-SERVER 1") and ".SH EXIT STATUS" in man, man
+
+
+@test
+def a_place_that_is_taken_is_named():
+    with Server("--no-watch.host") as s:
+        out = nunchi("server", "--storage.path", s.directory, code=1)
+        assert "is in use by process" in out and "--storage.path" in out, out
+        with tempfile.TemporaryDirectory() as directory:
+            address = s.url.removeprefix("http://")
+            out = nunchi("server", "--storage.path", directory, "--web.listen-address", address, code=1)
+            assert "Address already in use" in out and "--web.listen-address" in out, out
+            out = nunchi("server", "--storage.path", directory, "--web.listen-address", "here", code=1)
+            assert "no valid port" in out and "HOST:PORT" in out, out
+
+
 GOOD = """load 1m
   requests{job="a"} 0+60x10
 

@@ -238,8 +238,10 @@ def fills_up(server, ballast):
     assert server.get("/-/healthy").status == 200
     stored = {v for _, v in server.query(f"count(full == {acknowledged[0]})", time=(base + acknowledged[0]) / 1000)}
     assert stored == {200}, stored
+    assert "ERROR ingest: cannot store samples: " in server.output(), server.output()
     os.unlink(ballast)
     wait_for("writes after space came back", lambda: write(n + len(acknowledged) + 10000).status == 204)
+    wait_for("word of it", lambda: "samples are stored again" in server.output())
     print(f"# {len(acknowledged)} writes, then {first.status}: {first.text.strip()}")
 
 
