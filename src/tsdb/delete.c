@@ -74,18 +74,17 @@ static void forget_last(struct tsdb *db)
     struct head *h = &db->head;
     for (unsigned i = 0; i < h->shards_n; i++) {
         struct shard *sh = &h->shards[i];
-        size_t n = 1;
-        for (size_t from = 0; from < n; from += SLICE) {
+        struct series *s = NULL;
+        uint32_t id = 0;
+        do {
             pthread_rwlock_wrlock(&h->gate);
             pthread_rwlock_rdlock(&sh->lock);
-            n = sh->by_id.n;
-            for (size_t id = from; id < n && id < from + SLICE; id++)
-                if (sh->by_id.at[id])
-                    head_forget_last(h, sh->by_id.at[id]);
+            for (int k = 0; k < SLICE && (s = series_table_next(&sh->table, &id)); k++, id++)
+                head_forget_last(h, s);
             pthread_rwlock_unlock(&sh->lock);
             pthread_rwlock_unlock(&h->gate);
             pool_yield();
-        }
+        } while (s);
     }
 }
 

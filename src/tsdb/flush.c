@@ -43,13 +43,11 @@ static bool cut(struct tsdb *db)
     return db->frozen;
 }
 
-static void collect_slice(struct head *h, struct shard *sh, size_t from, size_t to,
-                          series_list *out)
+/* From *id on; false: there are no more. */
+static bool collect_slice(struct head *h, struct shard *sh, uint32_t *id, series_list *out)
 {
-    for (size_t id = from; id < to; id++) {
-        struct series *s = sh->by_id.at[id];
-        if (!s)
-            continue;
+    struct series *s = NULL;
+    for (int i = 0; i < SLICE && (s = series_table_next(&sh->table, id)); i++, ++*id) {
         head_freeze(h, s);
         s->idle += s->idle < UINT16_MAX;
         if (!s->frozen)
@@ -57,18 +55,18 @@ static void collect_slice(struct head *h, struct shard *sh, size_t from, size_t 
         s->idle = 0;
         vec_push(out, s);
     }
+    return s != NULL;
 }
 
 static void collect(struct head *h, series_list *out)
 {
     for (unsigned i = 0; i < h->shards_n; i++) {
         struct shard *sh = &h->shards[i];
-        size_t n = 1;
-        for (size_t from = 0; from < n; from += SLICE) {
+        bool more = true;
+        for (uint32_t id = 0; more;) {
             pthread_rwlock_wrlock(&h->gate);
             pthread_rwlock_rdlock(&sh->lock);
-            n = sh->by_id.n;
-            collect_slice(h, sh, from, from + SLICE < n ? from + SLICE : n, out);
+            more = collect_slice(h, sh, &id, out);
             pthread_rwlock_unlock(&sh->lock);
             pthread_rwlock_unlock(&h->gate);
             pool_yield();
@@ -221,19 +219,6 @@ static void drop(struct tsdb *db, const series_list *list)
     db->frozen = false;
 }
 
-static void remove_silent(struct head *h)
-{
-    flights_next_round(&h->flights);
-    for (unsigned i = 0; i < h->shards_n; i++) {
-        pthread_rwlock_wrlock(&h->gate);
-        pthread_rwlock_wrlock(&h->shards[i].lock);
-        shard_remove_idle(h, &h->shards[i], IDLE_FLUSHES);
-        pthread_rwlock_unlock(&h->shards[i].lock);
-        pthread_rwlock_unlock(&h->gate);
-        pool_yield();
-    }
-}
-
 bool db_flush(struct tsdb *db, bool gc, struct err *err)
 {
     series_list list = {0};
@@ -246,7 +231,7 @@ bool db_flush(struct tsdb *db, bool gc, struct err *err)
         publish(db, id, &list);
         drop(db, &list);
         if (gc)
-            remove_silent(&db->head);
+            head_remove_idle(&db->head, IDLE_FLUSHES);
         if (db->wal)
             ok = wal_trim(db->wal, db->cut_lsn, err);
     }

@@ -29,6 +29,7 @@
 #include "tsdb/extras.h"
 #include "tsdb/flights.h"
 #include "tsdb/gather.h"
+#include "tsdb/head_index.h"
 #include "tsdb/keys.h"
 #include "tsdb/numbers.h"
 #include "tsdb/order.h"
@@ -71,38 +72,14 @@ struct series {
 };
 static_assert(offsetof(struct series, frozen) == 64, "what appending looks at");
 
-/* What batches leave at a series. Changed under the shard's lock for reading. */
-struct mark {
-    _Atomic uint32_t touched; /* flights.h: by batches that began then or before */
-    _Atomic uint32_t defined; /* where the WAL has its definition: write.c */
-};
-
-struct postings {
-    uint32_t name, value; /* symbols; its series count them */
-    uint32_t n, cap;
-    union {
-        uint32_t one; /* cap 0 */
-        uint32_t *at; /* rising series ids */
-    };
-};
-
-struct label_values {
-    uint32_t name;
-    VEC(uint32_t) postings; /* indexes into the shard's postings */
-};
-
 struct shard {
-    pthread_rwlock_t lock;      /* guards all of it */
-    VEC(struct series *) by_id; /* NULL: removed */
-    VEC(struct mark) marks;     /* of those */
-    size_t ranked;              /* under order.update: those below were given to the order */
+    pthread_rwlock_t lock; /* guards all of it */
+    struct series_table table;
+    uint32_t ranked; /* under order.update: those below were given to the order */
     size_t live;
     uint32_t *slots; /* hash table: id + 1 */
     size_t slots_n;
-    VEC(struct postings) postings;
-    VEC(struct label_values) names;
-    struct numbers pairs;   /* name << 32 | value -> postings */
-    struct numbers by_name; /* name -> names */
+    struct head_index index;
 } __attribute__((aligned(64)));
 
 struct head {
@@ -149,10 +126,12 @@ static inline uint64_t head_series_number(const struct head *h, const struct ser
 {
     return head_number(h, head_shard_of(h, s->hash), s->id);
 }
-/* Under the lock of its shard. */
+/* Of a series that is there. Under the lock of its shard. */
 static inline struct mark *head_mark(const struct head *h, uint64_t number)
 {
-    return &h->shards[(number - 1) % h->shards_n].marks.at[(number - 1) / h->shards_n];
+    return &series_table_place(&h->shards[(number - 1) % h->shards_n].table,
+                               (uint32_t)((number - 1) / h->shards_n))
+                ->mark;
 }
 /* All shards, for reading. */
 void head_lock_shards(struct head *h);
@@ -164,15 +143,20 @@ void shard_prefetch(const struct shard *sh, const uint64_t *hashes, size_t n);
 struct series *shard_find(struct head *h, struct shard *sh, struct labels ls, uint64_t hash);
 /* Under the shard's lock for writing; it must not be there. */
 struct series *shard_add(struct head *h, struct shard *sh, struct labels ls, uint64_t hash);
-/* Under the gate and the shard's lock, for writing: removes the series of which `idle` says so and
- * that no batch on its way has. */
-void shard_remove_idle(struct head *h, struct shard *sh, uint32_t idle_min);
+/* Gives back what a shard with fewer series than before does not need. Under its lock for writing.
+ */
+void shard_shrink(struct shard *sh);
+/* What a series counts as in head.memory, without samples and pairs. */
+size_t series_bytes(const struct series *s);
+/* Removes the series of which `idle` says so and that no batch on its way has, and everything that
+ * is known of them. Takes the locks, a slice at a time, and yields between. One at a time. */
+void head_remove_idle(struct head *h, uint32_t idle_min);
 /* As labels_cmp. Whoever asks knows that neither is freed meanwhile. */
 int series_cmp(const struct head *h, const struct series *x, const struct series *y);
 /* The labels, text in the symbols, array in the arena. Under the shard's lock, or inside `reclaim`.
  */
 struct labels series_labels(const struct head *h, const struct series *s, struct arena *a);
-/* Ids of the series that match all, in order of id; under the shard's lock. */
+/* Ids of the series that match all, in order of id; under the shard's lock. head_match.c */
 struct id_list {
     uint32_t *at;
     size_t n;

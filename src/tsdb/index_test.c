@@ -153,8 +153,81 @@ static void compare(struct world *w, const struct matcher *m, size_t n, struct a
         fail_msg("head, %s: %zu instead of %zu", text.p, head.n, k);
     for (size_t i = 0; i < head.n; i++) {
         assert_true(i == 0 || head.at[i - 1] < head.at[i]);
-        const struct series *s = w->head.shards->by_id.at[head.at[i]];
+        const struct series *s = series_table_get(&w->head.shards->table, head.at[i]);
         assert_true(s && matches(series_labels(&w->head, s, a), m, n));
+    }
+}
+
+/* The head alone: as compare, of those that did not leave. */
+static void compare_head(struct world *w, const bool *left, const struct matcher *m, size_t n,
+                         struct arena *a)
+{
+    const struct shard *sh = w->head.shards;
+    struct id_list ids = shard_match(&w->head, w->head.shards, m, n, a);
+    struct strbuf text STRBUF_CLEANUP = {0};
+    size_t k = 0;
+    told(m, n, &text);
+    for (uint32_t id = 0; id < series_table_end(&sh->table); id++) {
+        const struct series *s = series_table_get(&sh->table, id);
+        assert_int_equal(s == NULL, left[id]);
+        bool wanted = s && matches(series_labels(&w->head, s, a), m, n);
+        if (wanted != (k < ids.n && ids.at[k] == id))
+            fail_msg("%s: series %u", text.p, id);
+        k += wanted;
+    }
+    assert_int_equal(k, ids.n);
+}
+
+static void ask_head(struct world *w, const bool *left, struct rng *r)
+{
+    struct arena a ARENA_CLEANUP;
+    arena_init(&a, 0);
+    for (int query = 0; query < 8; query++, arena_reset(&a)) {
+        struct matcher m[3];
+        size_t n = rng_next(r) % (TESTS_N(m) + 1);
+        for (size_t i = 0; i < n; i++)
+            m[i] = random_matcher(r);
+        compare_head(w, left, m, n, &a);
+        for (size_t i = 0; i < n; i++)
+            matcher_fini(&m[i]);
+    }
+}
+
+/* Some series leave; their ids are in lists until these are cleaned, list by list. */
+static void test_leaving(void **state)
+{
+    struct rng r = {.state = 5};
+    for (int round = 0; round < 40; round++) {
+        struct world w;
+        bool left[SETS_MAX] = {0};
+        VEC(struct series *) gone = {0};
+        world_init(&w, &r);
+        struct shard *sh = w.head.shards;
+        struct series *s;
+        uint64_t some = 1 + rng_next(&r) % 4;
+        for (uint32_t id = 0; (s = series_table_next(&sh->table, &id)); id++) {
+            if (rng_next(&r) % 4 >= some)
+                continue;
+            head_index_leave(&sh->index, s);
+            series_table_remove(&sh->table, id);
+            sh->live--;
+            left[id] = true;
+            vec_push(&gone, s);
+        }
+        ask_head(&w, left, &r);
+        while (!head_index_clean(&sh->index, &sh->table, 1))
+            ask_head(&w, left, &r);
+        ask_head(&w, left, &r);
+        size_t labels = 0, listed = 0;
+        for (uint32_t id = 0; (s = series_table_next(&sh->table, &id)); id++)
+            labels += s->labels_n;
+        VEC_EACH (p, &sh->index.postings)
+            listed += p->n;
+        assert_int_equal(labels, listed);
+        VEC_EACH (one, &gone)
+            free(*one);
+        vec_fini(&gone);
+        world_fini(&w);
     }
 }
 
@@ -337,9 +410,8 @@ static void test_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matchers),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_matchers),  cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_lists),     cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ const struct key_entry *keys_find(const struct keys *k, struct series_key key)
 static bool is_live(const struct head *h, const struct key_entry *e)
 {
     const struct shard *sh = &h->shards[e->shard];
-    return e->id < sh->by_id.n && sh->by_id.at[e->id];
+    return series_table_get(&sh->table, e->id) != NULL;
 }
 
 /* Takes those out whose series left, and gives how many are left. */

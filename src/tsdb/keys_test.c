@@ -28,7 +28,7 @@ static const struct series *find(struct head *h, struct series_key key)
 {
     keys_lock(&h->keys);
     const struct key_entry *e = keys_find(&h->keys, key);
-    const struct series *s = e ? h->shards[e->shard].by_id.at[e->id] : NULL;
+    const struct series *s = e ? series_table_get(&h->shards[e->shard].table, e->id) : NULL;
     keys_unlock(&h->keys);
     return s;
 }
@@ -69,9 +69,7 @@ static void test_churn(void **state)
             s->idle = 2;
         }
         assert_non_null(find(&h, key_of(round * 1000 + 7, 0)));
-        flights_next_round(&h.flights);
-        for (unsigned i = 0; i < SHARDS; i++)
-            shard_remove_idle(&h, &h.shards[i], 2);
+        head_remove_idle(&h, 2);
         assert_null(find(&h, key_of(round * 1000 + 7, 0)));
         if (round == 5)
             settled = keys_bytes(&h.keys);
@@ -108,20 +106,20 @@ static void test_flights(void **state)
     s->idle = other->idle = 2;
     flights_next_round(&h.flights);
     flight_begin(&h.flights, &one);
-    h.shards[0].marks.at[0].touched = one.round;
+    series_table_place(&h.shards[0].table, 0)->mark.touched = one.round;
     flights_next_round(&h.flights);
     flight_begin(&h.flights, &two);
-    shard_remove_idle(&h, &h.shards[0], 2);
-    assert_ptr_equal(h.shards[0].by_id.at[0], s);
-    assert_null(h.shards[0].by_id.at[1]);
+    head_remove_idle(&h, 2);
+    assert_ptr_equal(series_table_get(&h.shards[0].table, 0), s);
+    assert_null(series_table_get(&h.shards[0].table, 1));
     flight_end(&h.flights, &one);
-    h.shards[0].marks.at[0].touched = two.round;
+    series_table_place(&h.shards[0].table, 0)->mark.touched = two.round;
     flights_next_round(&h.flights);
-    shard_remove_idle(&h, &h.shards[0], 2);
-    assert_ptr_equal(h.shards[0].by_id.at[0], s);
+    head_remove_idle(&h, 2);
+    assert_ptr_equal(series_table_get(&h.shards[0].table, 0), s);
     flight_end(&h.flights, &two);
-    shard_remove_idle(&h, &h.shards[0], 2);
-    assert_null(h.shards[0].by_id.at[0]);
+    head_remove_idle(&h, 2);
+    assert_null(series_table_get(&h.shards[0].table, 0));
     head_fini(&h);
 }
 

@@ -40,15 +40,15 @@ static void see_symbol(struct collecting *c, uint32_t symbol)
 static void see_shard(struct collecting *c, const struct shard *sh, uint32_t name)
 {
     if (!c->name.n) {
-        VEC_EACH (n, &sh->names)
+        VEC_EACH (n, &sh->index.names)
             see_symbol(c, n->name);
         return;
     }
-    const uint32_t *i = numbers_get(&sh->by_name, name);
+    const uint32_t *i = numbers_get(&sh->index.by_name, name);
     if (!i)
         return;
-    VEC_EACH (p, &sh->names.at[*i].postings)
-        see_symbol(c, sh->postings.at[*p].value);
+    VEC_EACH (p, &sh->index.names.at[*i].postings)
+        see_symbol(c, sh->index.postings.at[*p].value);
 }
 
 static void see_once(struct collecting *c, struct numbers *symbols, uint32_t symbol)
@@ -64,7 +64,7 @@ static void see_matching(struct collecting *c, struct shard *sh, uint32_t name)
     struct numbers symbols = {0};
     struct id_list ids = shard_match(&c->db->head, sh, c->m, c->m_n, &c->arena);
     for (size_t k = 0; k < ids.n; k++) {
-        const struct series *s = sh->by_id.at[ids.at[k]];
+        const struct series *s = series_table_get(&sh->table, ids.at[k]);
         for (size_t i = 0; i < s->labels_n; i++)
             if (!c->name.n)
                 see_once(c, &symbols, s->labels[2 * i]);

@@ -16,5 +16,7 @@ void numbers_fini(struct numbers *m);
 /* NULL when it is not there; valid until the next put. */
 const uint32_t *numbers_get(const struct numbers *m, uint64_t key);
 void numbers_put(struct numbers *m, uint64_t key, uint32_t value);
+/* Does nothing when it is not there. The table gives memory back. */
+void numbers_remove(struct numbers *m, uint64_t key);
 
 #endif

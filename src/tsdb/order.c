@@ -35,9 +35,8 @@ static void collect_new(struct head *h, series_vec *out)
     for (unsigned i = 0; i < h->shards_n; i++) {
         struct shard *sh = &h->shards[i];
         pthread_rwlock_rdlock(&sh->lock);
-        for (; sh->ranked < sh->by_id.n; sh->ranked++)
-            if (sh->by_id.at[sh->ranked])
-                vec_push(out, sh->by_id.at[sh->ranked]);
+        for (struct series *s; (s = series_table_next(&sh->table, &sh->ranked)); sh->ranked++)
+            vec_push(out, s);
         pthread_rwlock_unlock(&sh->lock);
     }
 }
@@ -125,7 +124,6 @@ void order_forget(struct head *h, struct series *const *at, size_t n)
 {
     struct order *o = &h->order;
     size_t kept = 0;
-    atomic_fetch_add(&h->removed, n);
     pthread_rwlock_wrlock(&o->lock);
     for (size_t i = 0; i < n; i++) {
         at[i]->forgotten = true;

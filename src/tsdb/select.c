@@ -76,7 +76,7 @@ static void sel_release(struct selection *sel)
 
 /* ---- the head ---- */
 
-static bool match_shards(struct selection *sel, const struct request *r, size_t *seen,
+static bool match_shards(struct selection *sel, const struct request *r, uint32_t *seen,
                          struct err *err)
 {
     struct head *h = &sel->db->head;
@@ -90,8 +90,8 @@ static bool match_shards(struct selection *sel, const struct request *r, size_t 
         struct id_list ids = shard_match(h, sh, r->m, r->m_n, &a);
         vec_reserve(&sel->series, ids.n);
         for (size_t k = 0; k < ids.n; k++)
-            sel->series.at[sel->series.n++] = sh->by_id.at[ids.at[k]];
-        seen[i] = sh->by_id.n;
+            sel->series.at[sel->series.n++] = series_table_get(&sh->table, ids.at[k]);
+        seen[i] = series_table_end(&sh->table);
         pthread_rwlock_unlock(&sh->lock);
         arena_reset(&a);
     }
@@ -99,17 +99,16 @@ static bool match_shards(struct selection *sel, const struct request *r, size_t 
 }
 
 /* Under the gate: series that were added since their shard was matched. */
-static void match_late(struct selection *sel, const struct request *r, const size_t *seen)
+static void match_late(struct selection *sel, const struct request *r, const uint32_t *seen)
 {
     struct head *h = &sel->db->head;
     for (unsigned i = 0; i < h->shards_n; i++) {
         struct shard *sh = &h->shards[i];
         pthread_rwlock_rdlock(&sh->lock);
-        for (size_t id = seen[i]; id < sh->by_id.n; id++) {
-            const struct series *s = sh->by_id.at[id];
-            if (s && series_matches(h, s, r->m, r->m_n))
+        const struct series *s;
+        for (uint32_t id = seen[i]; (s = series_table_next(&sh->table, &id)); id++)
+            if (series_matches(h, s, r->m, r->m_n))
                 vec_push(&sel->series, s);
-        }
         pthread_rwlock_unlock(&sh->lock);
     }
 }
@@ -130,7 +129,7 @@ enum { CAPTURES_AHEAD = 8 };
 static bool select_head(struct selection *sel, const struct request *r, struct err *err)
 {
     struct head *h = &sel->db->head;
-    size_t *seen = arena_array(&sel->arena, size_t, h->shards_n);
+    uint32_t *seen = arena_array(&sel->arena, uint32_t, h->shards_n);
     if (!match_shards(sel, r, seen, err))
         return false;
     sel->captures = mem_array(sel->series.n + 1, sizeof *sel->captures);

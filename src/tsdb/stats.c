@@ -42,7 +42,7 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *out)
     out->memory_bytes = head_memory(h);
     for (unsigned i = 0; i < h->shards_n; i++) {
         pthread_rwlock_rdlock(&h->shards[i].lock);
-        out->label_pairs += h->shards[i].postings.n;
+        out->label_pairs += h->shards[i].index.postings.n - h->shards[i].index.unused.n;
         pthread_rwlock_unlock(&h->shards[i].lock);
     }
     out->stored = atomic_load(&db->stored);
@@ -66,7 +66,9 @@ struct counts {
 static void count_shard(struct head *h, struct shard *sh, struct numbers *places, struct arena *a,
                         struct counts *c)
 {
-    VEC_EACH (p, &sh->postings) {
+    VEC_EACH (p, &sh->index.postings) {
+        if (p->n == 0)
+            continue;
         uint64_t key = (uint64_t)p->name << 32 | p->value;
         const uint32_t *i = numbers_get(places, key);
         if (!i) {

@@ -144,6 +144,8 @@ static bool may_add(struct pending *p, struct batch_series *s)
     const char *why = NULL;
     if (s->labels.n > SERIES_LABELS_MAX)
         why = "more labels than storage takes";
+    else if (series_table_is_full(&h->shards[head_shard_of(h, s->hash)].table))
+        why = "all numbers of series were given since the start; a new start gives them anew";
     else if (head_memory(h) > p->db->o.memory_bytes_max)
         why = "new series are refused because the memory of the head is used up "
               "(storage memory budget)";
@@ -185,11 +187,11 @@ static void find_some_by_key(struct pending *p, size_t from, size_t n)
         at[i] = has_key ? keys_find(&h->keys, bs[i].key) : NULL;
         if (!at[i])
             continue;
-        __builtin_prefetch(&h->shards[at[i]->shard].by_id.at[at[i]->id]);
-        __builtin_prefetch(&h->shards[at[i]->shard].marks.at[at[i]->id]);
+        __builtin_prefetch(series_table_place(&h->shards[at[i]->shard].table, at[i]->id));
     }
     for (size_t i = 0; i < n; i++) {
-        struct series *s = at[i] ? h->shards[at[i]->shard].by_id.at[at[i]->id] : NULL;
+        struct series *s =
+            at[i] ? series_table_get(&h->shards[at[i]->shard].table, at[i]->id) : NULL;
         if (s)
             take(p, from + i, s, head_number(h, at[i]->shard, at[i]->id));
     }
