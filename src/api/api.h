@@ -59,7 +59,8 @@ struct api {
     struct {
         int64_t timeout_ms;
         uint64_t samples_max;
-        uint64_t memory_max_bytes;
+        uint64_t memory_max_bytes; /* of one */
+        struct budget_pool pool;   /* memory of all */
         int64_t lookback_ms;
         unsigned features;
     } query;
@@ -72,7 +73,7 @@ struct api {
     size_t flags_n, limits_n;
     str version, external_url;
     bool lifecycle, admin_api; /* the flags that open routes */
-    str cors_origin; /* "*" or one origin */
+    str cors_origin;           /* "*" or one origin */
     struct guard guard;
     ts_ms started_at;
     str storage_retention; /* as given, for runtimeinfo */

@@ -12,6 +12,8 @@ enum { HEADERS_MAX = 6 + CALL_HEADERS_MAX };
 void reply_begin(struct reply *r, struct call *c, int status, const char *content_type)
 {
     *r = (struct reply){.call = c, .status = status, .content_type = content_type};
+    if (c->budget)
+        r->quota = &c->budget->memory;
 }
 
 static size_t headers_fill(struct reply *r, struct http_header h[HEADERS_MAX])
@@ -31,6 +33,12 @@ static size_t headers_fill(struct reply *r, struct http_header h[HEADERS_MAX])
     return n;
 }
 
+/* The call's budget was ended: what is told so far is not the whole. */
+static void cut(void *request)
+{
+    http_cut(request);
+}
+
 /* Becomes a stream: the head goes out, the pieces follow. */
 static void start(struct reply *r)
 {
@@ -42,6 +50,8 @@ static void start(struct reply *r)
         .status = r->status, .headers = h, .headers_n = headers_fill(r, h)};
     http_stream_start(r->call->req, &head);
     r->started = true;
+    if (r->call->budget)
+        budget_on_stop(r->call->budget, cut, r->call->req);
 }
 
 static void send_piece(struct reply *r, bool last)
@@ -67,6 +77,7 @@ bool reply_more(struct reply *r)
         return true;
     if (!r->started)
         start(r);
+    quota_hold(r->quota, &r->held, r->buf.cap + r->packed.cap);
     send_piece(r, false);
     return !r->gone;
 }
@@ -76,6 +87,7 @@ static void free_buffers(struct reply *r)
     gzip_deflate_free(r->gzip);
     strbuf_fini(&r->buf);
     strbuf_fini(&r->packed);
+    quota_hold(r->quota, &r->held, 0);
 }
 
 static void end_stream(struct reply *r, bool complete)

@@ -19,6 +19,8 @@ struct reply {
     int status;
     bool started, gone, compress;
     bool packed_already; /* set after reply_begin: never compressed here */
+    struct quota *quota; /* where the buffers count; NULL: nowhere */
+    size_t held;
     struct gzip_deflate *gzip;
     struct strbuf packed;
 };

@@ -64,7 +64,9 @@ struct call {
     str segments[CALL_SEGMENTS_MAX]; /* what stood for each "*" */
     size_t segments_n;
     struct http_params params; /* of the query, and of a form body after it */
-    struct budget *budget;     /* ON_QUERY: canceled when the peer leaves */
+    struct budget *budget;     /* ON_QUERY: ended when the peer leaves; NULL elsewhere */
+    struct arena *arena;       /* counted in the budget; the request's own elsewhere. Lives until
+                                  the function returns, past the end of the call */
     /* Of the answer, besides those that every answer has; in the request's arena. */
     const struct http_header *headers;
     size_t headers_n; /* at most CALL_HEADERS_MAX */

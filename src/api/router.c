@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/reply.h"
 #include "api/tables.h"
+#include "base/mem.h"
 #include "sys/self.h"
 
 static const struct route_table *const all_tables[] = {&admin_routes, &prometheus_routes,
@@ -123,6 +124,8 @@ static bool limit_enter(struct api *api, enum route_limit limit)
 
 void call_leave(struct call *c)
 {
+    if (c->budget)
+        budget_on_stop(c->budget, NULL, NULL);
     atomic_fetch_sub(&c->api->inflight[c->route->limit], 1);
 }
 
@@ -134,6 +137,7 @@ static struct http_plan on_head(void *arg, struct http_request *req)
     unsigned allowed;
     c->api = api;
     c->req = req;
+    c->arena = req->arena;
     c->route = route_find(tables, TABLES_N, req->method, req->path, req->arena, c->segments,
                           &c->segments_n, &allowed);
     if (!c->route && req->method == HTTP_OPTIONS && allowed)
@@ -164,14 +168,34 @@ static bool params_read(struct call *c, struct err *err)
     return http_params_add(str_from_bytes(c->req->body), c->req->arena, &c->params, err);
 }
 
-/* The call ends inside: the count of queries is kept apart from it. */
+/* What a query has from its arrival to its end, which is behind the call's. */
+struct query {
+    struct budget budget;
+    struct arena arena;
+};
+
+static void query_free(struct query *q)
+{
+    arena_fini(&q->arena);
+    budget_leave(&q->budget);
+    free(q);
+}
+
 static void run(void *arg)
 {
     struct call *c = arg;
-    bool query = c->route->where == ON_QUERY;
-    self_add(SELF_API_QUERIES_RUNNING, query);
     c->route->run(c);
-    self_add(SELF_API_QUERIES_RUNNING, -(int64_t)query);
+}
+
+/* The call ends inside. */
+static void run_query(void *arg)
+{
+    struct call *c = arg;
+    struct query *q = (struct query *)c->budget;
+    self_add(SELF_API_QUERIES_RUNNING, 1);
+    c->route->run(c);
+    query_free(q);
+    self_add(SELF_API_QUERIES_RUNNING, -1);
 }
 
 static int64_t mono_ns(void *arg)
@@ -184,7 +208,7 @@ static void cancel(void *arg)
 {
     struct budget *b = arg;
     self_add(SELF_API_QUERIES_CANCELED, 1);
-    atomic_store(&b->canceled, true);
+    atomic_store(&b->ended, BUDGET_GONE);
 }
 
 void call_deadline_set(struct call *c, int64_t timeout_ms)
@@ -199,22 +223,38 @@ void call_deadline_set(struct call *c, int64_t timeout_ms)
 }
 
 /* What the query may use, and an end to it when nobody waits any more. */
-static void budget_arm(struct call *c)
+static struct query *query_new(struct call *c)
 {
-    struct clock *clock = c->api->env->clock;
-    struct budget *b = arena_new(c->req->arena, struct budget);
-    b->mono_ns = mono_ns;
-    b->clock = clock;
-    b->samples_max = c->api->query.samples_max;
-    c->budget = b;
-    call_deadline_set(c, c->api->query.timeout_ms);
-    http_on_gone(c->req, cancel, b);
+    struct api *api = c->api;
+    struct query *q = mem_new(struct query);
+    q->budget = (struct budget){.mono_ns = mono_ns,
+                                .clock = api->env->clock,
+                                .samples_max = api->query.samples_max,
+                                .memory = {.max_bytes = api->query.memory_max_bytes}};
+    budget_join(&q->budget, &api->query.pool);
+    arena_init_quota(&q->arena, &q->budget.memory);
+    c->budget = &q->budget;
+    c->arena = &q->arena;
+    call_deadline_set(c, api->query.timeout_ms);
+    http_on_gone(c->req, cancel, c->budget);
+    return q;
+}
+
+static void start_query(struct call *c)
+{
+    struct err err;
+    struct query *q = query_new(c);
+    if (pool_submit(c->api->pool, POOL_QUERY, run_query, c))
+        return;
+    err_set(&err, ERR_UNAVAILABLE, "the server has too much to do, try again");
+    reply_error(c, &err);
+    query_free(q);
 }
 
 static void on_request(void *arg, struct http_request *req)
 {
     static const enum pool_class classes[] = {
-        [ON_INGEST] = POOL_INGEST, [ON_QUERY] = POOL_QUERY, [ON_BACKGROUND] = POOL_BACKGROUND};
+        [ON_INGEST] = POOL_INGEST, [ON_BACKGROUND] = POOL_BACKGROUND};
     struct api *api = arg;
     struct call *c = req->user;
     struct err err;
@@ -230,8 +270,10 @@ static void on_request(void *arg, struct http_request *req)
         c->route->run(c);
         return;
     }
-    if (c->route->where == ON_QUERY)
-        budget_arm(c);
+    if (c->route->where == ON_QUERY) {
+        start_query(c);
+        return;
+    }
     if (!pool_submit(api->pool, classes[c->route->where], run, c)) {
         err_set(&err, ERR_UNAVAILABLE, "the server has too much to do, try again");
         reply_error(c, &err);

@@ -24,6 +24,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
+/* With the head of a block: whole pages, and nothing is lost in the allocator's size classes. */
 enum { ALIGN = 16, BLOCK_MIN = 4096, BLOCK_MAX = 1 << 20 };
 
 struct arena_block {
@@ -37,11 +38,18 @@ void arena_init(struct arena *a, size_t limit_bytes)
     *a = (struct arena){.limit_bytes = limit_bytes};
 }
 
-static void blocks_free(struct arena_block *b)
+void arena_init_quota(struct arena *a, struct quota *q)
+{
+    *a = (struct arena){.quota = q};
+}
+
+static void blocks_free(const struct arena *a, struct arena_block *b)
 {
     while (b) {
         struct arena_block *next = b->next;
         ASAN_UNPOISON_MEMORY_REGION(b->data, b->cap);
+        if (a->quota)
+            quota_sub(a->quota, sizeof *b + b->cap);
         free(b);
         b = next;
     }
@@ -49,9 +57,9 @@ static void blocks_free(struct arena_block *b)
 
 void arena_fini(struct arena *a)
 {
-    blocks_free(a->head);
-    blocks_free(a->spare);
-    *a = (struct arena){.limit_bytes = a->limit_bytes};
+    blocks_free(a, a->head);
+    blocks_free(a, a->spare);
+    *a = (struct arena){.limit_bytes = a->limit_bytes, .quota = a->quota};
 }
 
 void arena_reset(struct arena *a)
@@ -66,7 +74,7 @@ void arena_reset(struct arena *a)
         }
         if (drop) {
             drop->next = NULL;
-            blocks_free(drop);
+            blocks_free(a, drop);
         }
     }
     if (largest) {
@@ -79,20 +87,28 @@ void arena_reset(struct arena *a)
     a->used = 0;
 }
 
+static struct arena_block *block_new(const struct arena *a, size_t size)
+{
+    size_t all = a->head ? (sizeof *a->head + a->head->cap) * 2 : BLOCK_MIN;
+    all = all > BLOCK_MAX ? BLOCK_MAX : all;
+    if (all - sizeof(struct arena_block) < size)
+        all = sizeof(struct arena_block) + size;
+    struct arena_block *b = mem_alloc(all);
+    b->cap = all - sizeof *b;
+    b->n = 0;
+    if (a->quota)
+        quota_add(a->quota, all);
+    ASAN_POISON_MEMORY_REGION(b->data, b->cap);
+    return b;
+}
+
 static struct arena_block *block_for(struct arena *a, size_t size)
 {
     struct arena_block *b = a->spare;
-    if (b && b->cap >= size) {
+    if (b && b->cap >= size)
         a->spare = NULL;
-    } else {
-        size_t cap = a->head ? a->head->cap * 2 : BLOCK_MIN;
-        cap = cap > BLOCK_MAX ? BLOCK_MAX : cap;
-        cap = cap < size ? size : cap;
-        b = mem_alloc(sizeof *b + cap);
-        b->cap = cap;
-        b->n = 0;
-        ASAN_POISON_MEMORY_REGION(b->data, b->cap);
-    }
+    else
+        b = block_new(a, size);
     b->next = a->head;
     a->head = b;
     return b;
@@ -119,7 +135,7 @@ void *arena_try(struct arena *a, size_t n, size_t size)
     size_t total, after;
     if (__builtin_mul_overflow(n, size, &total) || __builtin_add_overflow(a->used, total, &after))
         return NULL;
-    if (a->limit_bytes && after > a->limit_bytes)
+    if ((a->limit_bytes && after > a->limit_bytes) || (a->quota && !quota_fits(a->quota, total)))
         return NULL;
     return arena_alloc(a, total);
 }

@@ -395,6 +395,8 @@ static void on_tick(void *arg)
 {
     struct server *s = arg;
     bool idle = false;
+    self_set(SELF_QUERY_MEMORY, (int64_t)quota_used(&s->api.query.pool.memory));
+    self_set(SELF_QUERY_MEMORY_PEAK, (int64_t)atomic_load(&s->api.query.pool.memory.peak));
     if (atomic_compare_exchange_strong(&s->ticking, &idle, true) &&
         !pool_submit(s->pool, POOL_BACKGROUND, tick_task, s))
         atomic_store(&s->ticking, false);
@@ -412,6 +414,12 @@ static void show_limits(struct server *s)
         {STR("samples a query loads"),
          arena_printf(a, "%llu", (unsigned long long)set->query_samples),
          STR("--query.max-samples")},
+        {STR("memory of a query"),
+         arena_printf(a, "%llu MiB", (unsigned long long)(set->query_memory_bytes >> 20)),
+         STR("--query.max-memory")},
+        {STR("memory of all queries"),
+         arena_printf(a, "%llu MiB", (unsigned long long)(set->query_total_memory_bytes >> 20)),
+         STR("--query.total-memory")},
         {STR("queries at once"),
          arena_printf(a, "%llu", (unsigned long long)set->query_concurrency),
          STR("--query.max-concurrency")},
@@ -469,7 +477,7 @@ static void fill_api(struct server *s)
     api->reload_arg = s;
     api->query.timeout_ms = set->query_timeout_ms;
     api->query.samples_max = set->query_samples;
-    api->query.memory_max_bytes = 1ULL << 30;
+    api->query.memory_max_bytes = set->query_memory_bytes;
     api->query.lookback_ms = set->query_lookback_ms;
     api->query.features = set->promql_features;
     api->otlp_deltas = set->otlp_deltas;
@@ -554,6 +562,7 @@ static bool start(struct server *s, struct server_config *config, struct err *er
 {
     static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
     snap_init(&s->api.config);
+    budget_pool_init(&s->api.query.pool, s->settings.query_total_memory_bytes);
     if (!server_listen_check(&s->settings, config, err) || !start_loops(s, err) ||
         !start_storage(s, config, err) || !start_scraping(s, err) || !start_http(s, config, err))
         return false;
@@ -603,6 +612,7 @@ static void finish(struct server *s)
         scrape_fetch_http_free(s->fetch);
     if (s->client)
         http_client_free(s->client);
+    budget_pool_fini(&s->api.query.pool);
     snap_fini(&s->api.config);
     collect_free(s->node);
     collect_self_free(s->self);

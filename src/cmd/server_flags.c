@@ -15,7 +15,7 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_RETENTION_TIME] = {"storage.tsdb.retention.time", OPTION_TEXT, "DURATION", "15d", "How long samples are kept; 0 is for ever."},
 [FLAG_RETENTION_SIZE] = {"storage.tsdb.retention.size", OPTION_TEXT, "SIZE", "0", "Bytes above which the oldest samples are dropped, like 512MB or 20GB; 0 is no limit."},
 [FLAG_DURABILITY] = {"storage.durability", OPTION_TEXT, "durable|fast", "durable", "When a write is acknowledged: once it is on stable storage, or at once with a sync each second."},
-[FLAG_MEMORY] = {"storage.memory", OPTION_TEXT, "SIZE", NULL, "Memory for recent samples; near it new series are refused. Default: a quarter of the machine's."},
+[FLAG_MEMORY] = {"storage.memory", OPTION_TEXT, "SIZE", NULL, "Memory for recent samples; near it new series are refused. Default: a quarter of the machine's, or of what its cgroup may have."},
 [FLAG_LISTEN] = {"web.listen-address", OPTION_LIST, "HOST:PORT", "127.0.0.1:9090", "Where to listen."},
 [FLAG_WEB_CONFIG] = {"web.config.file", OPTION_TEXT, "FILE", NULL, "TLS and client certificates of the listen addresses: a web configuration file as Prometheus takes it."},
 [FLAG_EXTERNAL_URL] = {"web.external-url", OPTION_TEXT, "URL", NULL, "The URL under which others reach this server."},
@@ -28,6 +28,8 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_QUERY_TIMEOUT] = {"query.timeout", OPTION_TEXT, "DURATION", "2m", "How long a query may take."},
 [FLAG_QUERY_CONCURRENCY] = {"query.max-concurrency", OPTION_TEXT, "N", "20", "Queries under way at once; the next ones wait."},
 [FLAG_QUERY_SAMPLES] = {"query.max-samples", OPTION_TEXT, "N", "50000000", "Samples a query may load."},
+[FLAG_QUERY_MEMORY] = {"query.max-memory", OPTION_TEXT, "SIZE", NULL, "Memory a query may hold. Default: half of --query.total-memory, at most 1GiB."},
+[FLAG_QUERY_TOTAL_MEMORY] = {"query.total-memory", OPTION_TEXT, "SIZE", NULL, "Memory all queries together may hold; past it the one that holds the most fails. Default: a quarter of the machine's."},
 [FLAG_QUERY_LOOKBACK] = {"query.lookback-delta", OPTION_TEXT, "DURATION", "5m", "How far back an instant selector looks for a sample."},
 [FLAG_ENABLE_FEATURE] = {"enable-feature", OPTION_LIST, "NAME,...", NULL, "Features of Prometheus that are off by default, by its names; docs/promql.md has those that are built."},
 [FLAG_WATCH_HOST] = {"watch.host", OPTION_BOOL, NULL, NULL, "Watch this host and this process. On when no configuration file is given."},
@@ -38,6 +40,8 @@ const struct option_row server_options[SERVER_FLAGS] = {
 [FLAG_LOG_FORMAT] = {"log.format", OPTION_TEXT, "logfmt|json", "logfmt", "Plain lines or JSON."},
 };
 // clang-format on
+
+enum { QUERY_MEMORY_BYTES = 1 << 30 };
 
 static bool flag_error(struct err *err, enum server_flag f)
 {
@@ -82,13 +86,27 @@ static bool read_choice(const struct option_value *values, enum server_flag f,
     return flag_error(err, f);
 }
 
-static bool read_memory(const struct option_value *values, uint64_t from_file, uint64_t *out,
-                        struct err *err)
+static bool read_memory(const struct option_value *values, enum server_flag f, uint64_t from_file,
+                        uint64_t fallback, uint64_t *out, struct err *err)
 {
-    if (values[FLAG_MEMORY].given)
-        return size_parse(values[FLAG_MEMORY].text, out, err) || flag_error(err, FLAG_MEMORY);
-    *out = from_file ? from_file : process_machine_memory_bytes() / 4;
+    if (values[f].given)
+        return size_parse(values[f].text, out, err) || flag_error(err, f);
+    *out = from_file ? from_file : fallback;
     return true;
+}
+
+/* One query cannot have all of it, so that a large one leaves room for small ones. */
+static bool read_query_memory(const struct option_value *values, const struct nunchi_config *file,
+                              struct server_settings *out, struct err *err)
+{
+    uint64_t quarter = process_memory_bytes() / 4, one;
+    if (!read_memory(values, FLAG_QUERY_TOTAL_MEMORY, file->limits.query_total_memory_bytes,
+                     quarter ? quarter : QUERY_MEMORY_BYTES, &out->query_total_memory_bytes, err))
+        return false;
+    one = out->query_total_memory_bytes / 2;
+    return read_memory(values, FLAG_QUERY_MEMORY, file->limits.query_memory_bytes,
+                       one < QUERY_MEMORY_BYTES ? one : QUERY_MEMORY_BYTES,
+                       &out->query_memory_bytes, err);
 }
 
 static bool read_retention_size(const struct option_value *values, uint64_t from_file,
@@ -194,7 +212,8 @@ static bool read_storage(const struct option_value *values, const struct nunchi_
                        err) ||
         !read_retention_size(values, file->storage.retention_bytes, &out->retention_bytes, err) ||
         !read_tiers(file, out, err) ||
-        !read_memory(values, file->storage.memory_bytes, &out->memory_bytes, err) ||
+        !read_memory(values, FLAG_MEMORY, file->storage.memory_bytes, process_memory_bytes() / 4,
+                     &out->memory_bytes, err) ||
         !read_choice(values, FLAG_DURABILITY, kinds, 2, &kind, err))
         return false;
     if (!values[FLAG_DURABILITY].given)
@@ -213,6 +232,7 @@ static bool read_query(const struct option_value *values, const struct nunchi_co
                          &out->query_lookback_ms, err) &&
            read_count(values, FLAG_QUERY_SAMPLES, file->limits.query_samples, &out->query_samples,
                       err) &&
+           read_query_memory(values, file, out, err) &&
            read_count(values, FLAG_QUERY_CONCURRENCY, file->limits.query_concurrency,
                       &out->query_concurrency, err);
 }

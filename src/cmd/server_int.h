@@ -31,6 +31,8 @@ enum server_flag {
     FLAG_QUERY_TIMEOUT,
     FLAG_QUERY_CONCURRENCY,
     FLAG_QUERY_SAMPLES,
+    FLAG_QUERY_MEMORY,
+    FLAG_QUERY_TOTAL_MEMORY,
     FLAG_QUERY_LOOKBACK,
     FLAG_ENABLE_FEATURE,
     FLAG_WATCH_HOST,
@@ -63,6 +65,7 @@ struct server_settings {
     str external_url, cors_origin;
     int64_t query_timeout_ms, query_lookback_ms, watch_interval_ms;
     uint64_t query_samples, query_concurrency, connections_max, notified_max;
+    uint64_t query_memory_bytes, query_total_memory_bytes;
     int64_t series_per_target;
     unsigned promql_features; /* enum promql_feature, or-ed */
     bool start_timestamps;    /* scrape_options */

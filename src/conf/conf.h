@@ -297,6 +297,7 @@ struct nunchi_config {
     struct {
         int64_t query_timeout_ms, query_samples, query_concurrency, query_lookback_ms;
         int64_t series_per_target;
+        uint64_t query_memory_bytes, query_total_memory_bytes; /* 0: chosen by the machine's */
     } limits;
     str metrics_path;            /* of a prometheus.yml; empty: inline or none */
     struct prom_config *metrics; /* loaded from either; NULL: the file has no `metrics` */

@@ -67,6 +67,12 @@ static const struct conf_row limits_rows[] = {
     {"query_timeout", CONF_DURATION, AT(query_timeout_ms), "2m", .help = "Longest query."},
     {"query_samples", CONF_INT, AT(query_samples), "50000000", .min = 1, .max = 1e15,
      .help = "Samples one query may hold."},
+    {"query_memory", CONF_SIZE, AT(query_memory_bytes),
+     .help = "Memory one query may hold; half of `query_total_memory`, at most 1GiB, unless "
+             "written."},
+    {"query_total_memory", CONF_SIZE, AT(query_total_memory_bytes),
+     .help = "Memory all queries together may hold, past which the one that holds the most fails; "
+             "chosen by the machine's memory unless written."},
     {"query_concurrency", CONF_INT, AT(query_concurrency), "20", .min = 1, .max = 10000,
      .help = "Queries that run at once."},
     {"query_lookback", CONF_DURATION, AT(query_lookback_ms), "5m",

@@ -35,43 +35,12 @@ static void test_batch(void **state)
     batch_free(NULL);
 }
 
-static int64_t fake_now(void *clock)
-{
-    return *(int64_t *)clock;
-}
-
-static void test_budget(void **state)
-{
-    int64_t now = 10;
-    struct budget b = {
-        .deadline_mono_ns = 20, .mono_ns = fake_now, .clock = &now, .samples_max = 100};
-    struct err err = {0};
-    assert_true(budget_use(&b, 100, &err));
-    assert_false(budget_use(&b, 1, &err));
-    assert_int_equal(err.kind, ERR_LIMIT);
-    assert_non_null(strstr(err.msg, "--query.max-samples"));
-    assert_false(budget_use(&b, UINT64_MAX, &err));
-
-    now = 20;
-    assert_false(budget_use(&b, 0, &err));
-    assert_int_equal(err.kind, ERR_TIMEOUT);
-    assert_non_null(strstr(err.msg, "--query.timeout"));
-
-    atomic_store(&b.canceled, true);
-    assert_false(budget_use(&b, 0, &err));
-    assert_int_equal(err.kind, ERR_CANCELED);
-
-    struct budget none = {0};
-    assert_true(budget_use(&none, UINT64_MAX, &err));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,28 +8,15 @@
 #ifndef MODEL_SOURCE_H
 #define MODEL_SOURCE_H
 
-#include <stdatomic.h>
-
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/budget.h"
 #include "model/exemplar.h"
 #include "model/histogram.h"
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "model/sample.h"
 #include "model/tier.h"
-
-/* What one query may use; shared by everything that works for it. Checked at every series. */
-struct budget {
-    _Atomic bool canceled;    /* set by whoever stops waiting */
-    int64_t deadline_mono_ns; /* 0: none */
-    int64_t (*mono_ns)(void *clock);
-    void *clock;
-    uint64_t samples_max;     /* 0: none */
-    _Atomic uint64_t samples; /* looked at so far */
-};
-/* Adds samples and fails with ERR_CANCELED, ERR_TIMEOUT or ERR_LIMIT, naming the setting. */
-bool budget_use(struct budget *b, uint64_t samples, struct err *err);
 
 struct select_hints {
     ts_ms start, end; /* both inclusive */

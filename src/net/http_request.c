@@ -325,6 +325,16 @@ void http_on_gone(struct http_request *pub, void (*fn)(void *arg), void *arg)
     pthread_mutex_unlock(&r->lock);
 }
 
+void http_cut(struct http_request *pub)
+{
+    struct req *r = req_of(pub);
+    pthread_mutex_lock(&r->lock);
+    atomic_store(&r->gone, true);
+    r->gone_fn = NULL;
+    pthread_cond_signal(&r->cond);
+    pthread_mutex_unlock(&r->lock);
+}
+
 bool http_gone(const struct http_request *pub)
 {
     return atomic_load_explicit(&req_of(pub)->gone, memory_order_relaxed);

@@ -207,7 +207,10 @@ ssize_t http_body_read(struct http_request *req, void *buf, size_t n)
  * peer that closes its sending side counts as gone.
  */
 void http_on_gone(struct http_request *req, void (*fn)(void *arg), void *arg);
-/* The same as a question; any thread, while the request is held. */
+/* As if the peer had left, but that no `fn` runs: a worker that waits in http_stream_write goes on
+ * and the answer breaks off. Any thread, while the request is held. */
+void http_cut(struct http_request *req);
+/* Whether the peer left, as a question; any thread, while the request is held. */
 bool http_gone(const struct http_request *req);
 
 #endif

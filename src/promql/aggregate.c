@@ -13,6 +13,7 @@
 void grouper_init(struct grouper *gr, struct eval *ev, const struct node *n)
 {
     *gr = (struct grouper){.ev = ev,
+                           .table = {.quota = eval_quota(ev)},
                            .by = names_sorted(&ev->arena, &n->aggregate.by),
                            .without = n->aggregate.without};
 }
@@ -249,7 +250,7 @@ static void add_histogram(struct folder *f, struct histogram_fold **at, const st
     if (!*at) {
         *at = mem_new(struct histogram_fold);
         size_t cells = histogram_list_max(r->h[step]);
-        ev->outside_bytes += sizeof **at + 2 * cells * sizeof(struct histogram_cell);
+        eval_count_outside(ev, sizeof **at + 2 * cells * sizeof(struct histogram_cell));
     }
     struct histogram_fold *fold = *at;
     bool reconciled = fold->reconciled;
@@ -344,6 +345,7 @@ static bool new_group(struct folder *f, struct err *err)
     if (g.c)
         memset(g.c, 0, f->steps * sizeof *g.c);
     vec_push(&f->groups, g);
+    eval_count_outside(ev, sizeof g);
     return true;
 }
 

@@ -126,7 +126,7 @@ static bool eval_with_scalar(struct eval *ev, const struct node *n, const struct
     struct row_sink merged = {merger_put, &m};
     struct with_scalar w = {ev, n, g->n, s, out, left, merge ? &merged : sink, {ev, n, NULL, {0}},
                             {0}};
-    arena_init(&w.arena, ev->arena.limit_bytes);
+    arena_init_quota(&w.arena, eval_quota(ev));
     w.pair.arena = &w.arena;
     bool ok = eval_rows(ev, vector, g, &(struct row_sink){with_scalar_put, &w}, err) &&
               (!merge || merger_flush(&m, sink, err));

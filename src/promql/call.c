@@ -554,6 +554,7 @@ static bool eval_over_range(struct eval *ev, const struct node *n, const struct 
                             const struct row_sink *sink, struct err *err)
 {
     struct over_range o = {.ev = ev,
+                           .seen = {.quota = eval_quota(ev)},
                            .n = n,
                            .fn = n->call.fn,
                            .grid = g,
@@ -566,8 +567,8 @@ static bool eval_over_range(struct eval *ev, const struct node *n, const struct 
     if (!o.out)
         return false;
     if (!o.at.lo || !o.at.hi)
-        return err_set(err, ERR_LIMIT, "query needs more memory than query.max-memory");
-    arena_init(&o.arena, ev->arena.limit_bytes);
+        return eval_over_memory(ev, err);
+    arena_init_quota(&o.arena, eval_quota(ev));
     o.check_names = !ev->delayed_names && node_names_vary(ev, bare);
     bool ok = scalar_args(ev, n, g, o.args, &o.args_n, err);
     if (ok && o.fn->check)

@@ -10,25 +10,28 @@ enum { STEPS_MAX = 20 * 1000 * 1000 };
 
 bool eval_over_memory(struct eval *ev, struct err *err)
 {
-    return err_set(err, ERR_LIMIT, "query needs more than %zu bytes of memory (query.max-memory)",
-                   ev->arena.limit_bytes);
+    return budget_memory_error(ev->q->budget, err);
 }
 
 bool eval_memory(struct eval *ev, struct err *err)
 {
-    size_t limit = ev->arena.limit_bytes;
-    return !limit || ev->arena.used + ev->outside_bytes <= limit || eval_over_memory(ev, err);
+    return !quota_over(eval_quota(ev)) || eval_over_memory(ev, err);
+}
+
+void eval_count_outside(struct eval *ev, size_t more)
+{
+    quota_hold(eval_quota(ev), &ev->outside_bytes, ev->outside_bytes + more);
 }
 
 double *eval_row_new(struct eval *ev, size_t n, struct err *err)
 {
-    double *v = n <= STEPS_MAX ? arena_try(&ev->arena, n, sizeof *v) : NULL;
-    if (!v && n > STEPS_MAX)
+    if (n > STEPS_MAX) {
         err_set(err, ERR_LIMIT, "query needs more than %d points in one series", STEPS_MAX);
-    else if (!v)
-        err_set(err, ERR_LIMIT, "query needs more than %zu bytes of memory (query.max-memory)",
-                ev->arena.limit_bytes);
-    return v;
+        return NULL;
+    }
+    if (!budget_room(ev->q->budget, n * sizeof(double), err))
+        return NULL;
+    return arena_alloc(&ev->arena, n * sizeof(double));
 }
 
 static bool duration_seconds(struct eval *ev, const struct node *n, double *out, struct err *err)
@@ -233,7 +236,7 @@ static bool eval_unary(struct eval *ev, const struct node *n, const struct grid 
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
     struct negation neg = {.ev = ev, .n = g->n, .sink = merge ? &merged : sink};
-    arena_init(&neg.arena, ev->arena.limit_bytes);
+    arena_init_quota(&neg.arena, eval_quota(ev));
     bool ok = eval_rows(ev, n->unary.expr, g, &(struct row_sink){negate_put, &neg}, err) &&
               (!merge || merger_flush(&m, sink, err));
     histogram_work_fini(&neg.work);
@@ -307,9 +310,7 @@ static bool collect_put(void *ctx, struct row *r, struct err *err)
         size_t cap = c->rows->cap ? c->rows->cap * 2 : 16;
         struct row *at = arena_try(&c->ev->arena, cap, sizeof *at);
         if (!at)
-            return err_set(err, ERR_LIMIT,
-                           "query needs more than %zu bytes of memory (query.max-memory)",
-                           c->ev->arena.limit_bytes);
+            return eval_over_memory(c->ev, err);
         if (c->rows->n)
             memcpy(at, c->rows->at, c->rows->n * sizeof *at);
         c->rows->at = at;

@@ -88,7 +88,7 @@ struct eval {
     VEC(struct selection_ref) selections;
     struct notes *notes;
     struct promql_cost *costs; /* by node; NULL when nobody asked */
-    size_t outside_bytes; /* of working memory that is not in the arena */
+    size_t outside_bytes;      /* of working memory that is not in an arena, counted all the same */
     str func; /* innermost function or aggregation being evaluated, a hint for the source */
     struct promql_stats stats;
 };
@@ -115,6 +115,13 @@ bool eval_row_keep(struct eval *ev, const struct row *r, size_t n, struct row *o
 bool eval_memory(struct eval *ev, struct err *err);
 /* Fails because of it. */
 bool eval_over_memory(struct eval *ev, struct err *err);
+/* Whose memory counts as the query's. */
+static inline struct quota *eval_quota(const struct eval *ev)
+{
+    return &ev->q->budget->memory;
+}
+/* Counts memory that is in no arena, until the query ends. */
+void eval_count_outside(struct eval *ev, size_t bytes);
 /* Seconds to milliseconds of a duration that may be arithmetic. */
 bool eval_duration(struct eval *ev, int64_t literal_ms, const struct node *expr, bool negative_ok,
                    int64_t *out, struct err *err);
@@ -234,6 +241,8 @@ struct label_table {
     size_t n, cap;
     uint32_t *slots;
     size_t slots_n;
+    struct quota *quota; /* its memory counts there; NULL: nowhere */
+    size_t held;
 };
 /* Index of `ls`, added (not copied) when it is new. */
 size_t label_table_add(struct label_table *t, struct labels ls);
@@ -248,6 +257,7 @@ struct merger {
     size_t steps;
     struct rows rows; /* by index in the table */
     struct label_table table;
+    size_t held; /* by rows.at */
 };
 void merger_init(struct merger *m, struct eval *ev, size_t steps);
 bool merger_put(void *merger, struct row *r, struct err *err);

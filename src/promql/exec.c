@@ -17,12 +17,6 @@ static int64_t now_ns(const struct promql_query *q)
     return q->budget->mono_ns ? q->budget->mono_ns(q->budget->clock) : 0;
 }
 
-static bool over_memory(struct eval *ev, struct err *err)
-{
-    return err_set(err, ERR_LIMIT, "result needs more than %zu bytes of memory (query.max-memory)",
-                   ev->q->memory_max_bytes);
-}
-
 /* ---- results ---- */
 
 struct output {
@@ -31,18 +25,14 @@ struct output {
     struct promql_result *r;
     struct windows window; /* of a range vector */
     size_t cap;
-    size_t bytes;
 };
 
 static struct promql_series *series_new(struct output *o, struct labels ls, size_t n,
                                         struct err *err)
 {
-    size_t max = o->ev->q->memory_max_bytes;
-    o->bytes += n * (sizeof(ts_ms) + sizeof(double)) + sizeof(struct promql_series);
-    if (max && o->bytes > max) {
-        over_memory(o->ev, err);
+    size_t points = n * (sizeof(ts_ms) + sizeof(double));
+    if (!budget_room(o->ev->q->budget, o->arena->quota ? points : 0, err))
         return NULL;
-    }
     if (o->r->series_n == o->cap) {
         o->cap = o->cap ? o->cap * 2 : 16;
         struct promql_series *at = arena_array(o->arena, struct promql_series, o->cap);
@@ -53,19 +43,6 @@ static struct promql_series *series_new(struct output *o, struct labels ls, size
     struct promql_series *s = &o->r->series[o->r->series_n++];
     *s = (struct promql_series){.labels = labels_dup(o->arena, ls), .n = n};
     return s;
-}
-
-/* Histograms are counted as what they take. */
-static const struct histogram *output_histogram(struct output *o, const struct histogram *h)
-{
-    o->bytes += histogram_size(h);
-    return histogram_dup(o->arena, h);
-}
-
-static bool output_full(struct output *o, struct err *err)
-{
-    size_t max = o->ev->q->memory_max_bytes;
-    return max && o->bytes > max && !over_memory(o->ev, err);
 }
 
 /* The points of a row that has histograms. */
@@ -79,17 +56,17 @@ static bool output_mixed(struct output *o, const struct row *row, struct labels 
     ts_ms *t = arena_alloc(o->arena, n * sizeof *t);
     double *v = arena_alloc(o->arena, n * sizeof *v);
     const struct histogram **h = arena_array(o->arena, const struct histogram *, n);
-    for (size_t i = 0, k = 0; i < g->n && !output_full(o, err); i++) {
+    for (size_t i = 0, k = 0; i < g->n && !arena_over(o->arena); i++) {
         if (!row_has(row, i))
             continue;
         t[k] = grid_at(g, i);
         v[k] = row->v[i];
-        h[k++] = row->h[i] ? output_histogram(o, row->h[i]) : NULL;
+        h[k++] = row->h[i] ? histogram_dup(o->arena, row->h[i]) : NULL;
     }
     s->t = t;
     s->v = v;
     s->h = h;
-    return !output_full(o, err);
+    return eval_memory(o->ev, err);
 }
 
 /* The present values of a row; nothing for a row without any. */
@@ -202,10 +179,10 @@ static bool output_range(void *ctx, const struct range_series *in, struct err *e
     if (!in->h)
         return true;
     const struct histogram **h = arena_array(o->arena, const struct histogram *, s->n);
-    for (size_t i = 0; i < s->n && !output_full(o, err); i++)
-        h[i] = in->h[lo + i] ? output_histogram(o, in->h[lo + i]) : NULL;
+    for (size_t i = 0; i < s->n && !arena_over(o->arena); i++)
+        h[i] = in->h[lo + i] ? histogram_dup(o->arena, in->h[lo + i]) : NULL;
     s->h = h;
-    return !output_full(o, err);
+    return eval_memory(o->ev, err);
 }
 
 static bool evaluate(struct output *o, struct err *err)
@@ -273,7 +250,7 @@ static bool check_query(const struct promql_query *q, struct err *err)
 static void eval_init(struct eval *ev, const struct promql_query *q, struct arena *result)
 {
     *ev = (struct eval){.q = q, .expr = q->expr};
-    arena_init(&ev->arena, q->memory_max_bytes);
+    arena_init_quota(&ev->arena, &q->budget->memory);
     ev->range_query = q->step_ms > 0;
     ev->end = ev->range_query ? q->end : q->start;
     ev->grid = (struct grid){q->start, ev->range_query ? q->step_ms : 1, 1};
@@ -293,6 +270,7 @@ static void eval_fini(struct eval *ev)
     vec_fini(&ev->selections);
     notes_free(ev->notes);
     arena_fini(&ev->arena);
+    quota_hold(eval_quota(ev), &ev->outside_bytes, 0);
 }
 
 bool promql_exec(const struct promql_query *q, struct arena *result, struct promql_result *out,
@@ -310,7 +288,7 @@ bool promql_exec(const struct promql_query *q, struct arena *result, struct prom
         notes_take(ev.notes, result, &r);
         r.stats = ev.stats;
         r.costs = ev.costs;
-        r.stats.peak_bytes = ev.arena.used;
+        r.stats.peak_bytes = atomic_load(&q->budget->memory.peak);
         r.stats.eval_ns = now_ns(q) - begin;
         *out = r;
     }

@@ -25,7 +25,7 @@ static struct mem_source *fixture(void)
 
 struct run {
     struct mem_source *m;
-    struct arena arena;
+    struct arena arena, out;
     struct budget budget;
     struct promql_result r;
     struct err err;
@@ -40,6 +40,7 @@ static void run_init(struct run *x)
 static void run_fini(struct run *x)
 {
     arena_fini(&x->arena);
+    arena_fini(&x->out);
     mem_source_free(x->m);
 }
 
@@ -53,7 +54,10 @@ static bool run(struct run *x, const char *text, struct promql_query q)
     q.expr = expr;
     q.source = mem_source_source(x->m);
     q.budget = &x->budget;
-    bool ok = promql_exec(&q, &x->arena, &x->r, &x->err);
+    x->out.quota = NULL; /* the budget is another one than the last time */
+    arena_fini(&x->out);
+    arena_init_quota(&x->out, &x->budget.memory);
+    bool ok = promql_exec(&q, &x->out, &x->r, &x->err);
     promql_expr_free(expr);
     return ok;
 }
@@ -138,34 +142,33 @@ static void test_names(void **state)
     run_fini(&x);
 }
 
+#define MEMORY(bytes)                                                                              \
+    {                                                                                              \
+        .memory = {.max_bytes = bytes }                                                            \
+    }
+
 static void test_limits(void **state)
 {
     static const struct {
         const char *text;
         struct promql_query q;
-        uint64_t samples_max;
-        bool canceled;
+        struct budget budget;
         enum err_kind want;
     } rows[] = {
-        {"a", {.start = 300000}, 3, false, ERR_LIMIT},
-        {"a", {.start = 300000}, 0, true, ERR_CANCELED},
-        {"a", {.start = 0, .end = 1, .step_ms = -1}, 0, false, ERR_INVALID},
-        {"a", {.start = 1, .end = 0, .step_ms = 1}, 0, false, ERR_INVALID},
-        {"a", {.start = INT64_MAX}, 0, false, ERR_INVALID},
-        {"a + 1",
-         {.end = 86400000, .step_ms = 1, .memory_max_bytes = 1 << 20},
-         0,
-         false,
-         ERR_LIMIT},
-        {"vector(1)", {.end = 86400000, .step_ms = 1}, 0, false, ERR_LIMIT},
-        {"max_over_time(vector(1)[100y:1ms])", {.start = 1}, 0, false, ERR_LIMIT},
-        {"sort(a)[100y:1ms]", {.start = 1, .memory_max_bytes = 1 << 20}, 0, false, ERR_LIMIT},
+        {"a", {.start = 300000}, {.samples_max = 3}, ERR_LIMIT},
+        {"a", {.start = 300000}, {.ended = BUDGET_GONE}, ERR_CANCELED},
+        {"a", {.start = 0, .end = 1, .step_ms = -1}, {0}, ERR_INVALID},
+        {"a", {.start = 1, .end = 0, .step_ms = 1}, {0}, ERR_INVALID},
+        {"a", {.start = INT64_MAX}, {0}, ERR_INVALID},
+        {"a + 1", {.end = 86400000, .step_ms = 1}, MEMORY(1 << 20), ERR_LIMIT},
+        {"vector(1)", {.end = 86400000, .step_ms = 1}, {0}, ERR_LIMIT},
+        {"max_over_time(vector(1)[100y:1ms])", {.start = 1}, {0}, ERR_LIMIT},
+        {"sort(a)[100y:1ms]", {.start = 1}, MEMORY(1 << 20), ERR_LIMIT},
     };
     struct run x;
     run_init(&x);
     for (size_t i = 0; i < TESTS_N(rows); i++) {
-        x.budget = (struct budget){.samples_max = rows[i].samples_max};
-        x.budget.canceled = rows[i].canceled;
+        x.budget = rows[i].budget;
         x.err = (struct err){0};
         assert_false(run(&x, rows[i].text, rows[i].q));
         assert_int_equal(x.err.kind, rows[i].want);
@@ -205,8 +208,8 @@ static void test_histogram_memory(void **state)
     for (int i = 0; i <= 10; i++)
         mem_source_add(x.m, (struct labels){ls, 2}, &(struct mem_sample){.t = i * 60000, .h = &h});
     for (size_t i = 0; i < TESTS_N(texts); i++) {
-        struct promql_query q = {
-            .end = 600000, .step_ms = 500, .memory_max_bytes = 4 << 20, .features = ~0u};
+        struct promql_query q = {.end = 600000, .step_ms = 500, .features = ~0u};
+        x.budget = (struct budget)MEMORY(4 << 20);
         x.err = (struct err){0};
         if (run(&x, texts[i], q))
             fail_msg("%s", texts[i]);

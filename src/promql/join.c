@@ -169,6 +169,7 @@ static bool result_row(struct join *j, struct labels ls, bool track, size_t *out
             v[k] = absent();
         vec_push(&j->out, (struct row){ls, j->n->binary.return_bool, v, NULL});
         vec_push(&j->owners, (struct owner){0});
+        eval_count_outside(j->ev, sizeof *j->out.at + sizeof *j->owners.at);
     }
     struct owner *owner = &j->owners.at[i];
     if (track && !owner->at) {
@@ -396,6 +397,8 @@ static void join_init(struct join *j, struct eval *ev, const struct node *n, con
 {
     *j = (struct join){.ev = ev,
                        .n = n,
+                       .groups = {.quota = eval_quota(ev)},
+                       .results = {.quota = eval_quota(ev)},
                        .grid = g,
                        .match = &n->binary.match,
                        .on = names_sorted(&ev->arena, &n->binary.match.labels),

@@ -106,11 +106,9 @@ struct promql_query {
     int64_t step_ms;          /* 0: instant query */
     int64_t lookback_ms;      /* 0: 5m */
     int64_t subquery_step_ms; /* of subqueries that name none; 0: 1m */
-    struct budget *budget;    /* never NULL; samples_max and deadline are in there */
-    size_t
-        memory_max_bytes; /* working memory and result; 0: no limit; error names query.max-memory */
-    unsigned features;    /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
-    bool explain;         /* measure each part of the expression; needs a clock in the budget */
+    struct budget *budget;    /* never NULL; bounds of samples, memory and time are in there */
+    unsigned features;        /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
+    bool explain;             /* measure each part of the expression; needs a clock in the budget */
 };
 
 /* What one part of the expression did. */
@@ -133,7 +131,7 @@ struct promql_stats {
     uint64_t samples_read; /* decoded from the source */
     uint64_t series_read;
     uint64_t samples_total; /* points that the expression looked at, windows counted at each step */
-    uint64_t peak_bytes;    /* of working memory */
+    uint64_t peak_bytes;    /* of memory, as far as the budget counts it */
     int64_t eval_ns;        /* all of promql_exec, by the budget's clock; 0 without one */
     int64_t select_ns;      /* of it, waiting for the source */
 };
@@ -155,7 +153,8 @@ struct promql_result {
 };
 
 /*
- * Evaluates. On success all of `out` lives in `result`, an arena the caller owns. Fails with
+ * Evaluates. On success all of `out` lives in `result`, an arena the caller owns, and has made
+ * with the budget's quota if it is to be counted. Fails with
  * ERR_EXEC (a vector cannot be matched, ...), ERR_INVALID (parameters), ERR_LIMIT, ERR_TIMEOUT,
  * ERR_CANCELED, or the source's error.
  */

@@ -248,14 +248,13 @@ static void grow_vector(struct grower *g)
 static bool evaluate(const struct promql_expr *e, int64_t step, unsigned features, struct arena *a,
                      struct promql_result *r, struct err *err)
 {
-    struct budget b = {.samples_max = 200000};
+    struct budget b = {.samples_max = 200000, .memory = {.max_bytes = 8 << 20}};
     struct promql_query q = {.source = mem_source_source(promql_fuzz_source()),
                              .expr = e,
                              .start = NOW_MS - step,
                              .end = NOW_MS + step,
                              .step_ms = step,
                              .budget = &b,
-                             .memory_max_bytes = 8 << 20,
                              .features = features};
     return promql_exec(&q, a, r, err);
 }

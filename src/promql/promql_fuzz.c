@@ -13,14 +13,13 @@
 
 static void evaluate(const struct promql_expr *e, int64_t step, unsigned features)
 {
-    struct budget b = {.samples_max = 20000};
+    struct budget b = {.samples_max = 20000, .memory = {.max_bytes = 1 << 20}};
     struct promql_query q = {.source = mem_source_source(promql_fuzz_source()),
                              .expr = e,
                              .start = 240000,
                              .end = 480000,
                              .step_ms = step,
                              .budget = &b,
-                             .memory_max_bytes = 1 << 20,
                              .features = features | PROMQL_START_TIMESTAMPS};
     struct arena a;
     struct promql_result r;

@@ -153,6 +153,12 @@ static void slots_grow(uint32_t **slots, size_t *slots_n, const uint64_t *hash, 
     }
 }
 
+static void table_count(struct label_table *t)
+{
+    quota_hold(t->quota, &t->held,
+               t->cap * (sizeof *t->at + sizeof *t->hash) + t->slots_n * sizeof *t->slots);
+}
+
 size_t label_table_add(struct label_table *t, struct labels ls)
 {
     slots_grow(&t->slots, &t->slots_n, t->hash, t->n);
@@ -167,6 +173,7 @@ size_t label_table_add(struct label_table *t, struct labels ls)
         t->cap = t->cap ? t->cap * 2 : 32;
         t->at = mem_realloc(t->at, t->cap * sizeof *t->at);
         t->hash = mem_realloc(t->hash, t->cap * sizeof *t->hash);
+        table_count(t);
     }
     t->at[t->n] = ls;
     t->hash[t->n] = h;
@@ -179,14 +186,15 @@ void label_table_fini(struct label_table *t)
     free(t->at);
     free(t->hash);
     free(t->slots);
-    *t = (struct label_table){0};
+    quota_hold(t->quota, &t->held, 0);
+    *t = (struct label_table){.quota = t->quota};
 }
 
 /* ---- merging ---- */
 
 void merger_init(struct merger *m, struct eval *ev, size_t steps)
 {
-    *m = (struct merger){.ev = ev, .steps = steps};
+    *m = (struct merger){.ev = ev, .steps = steps, .table = {.quota = eval_quota(ev)}};
 }
 
 static bool merge_into(struct merger *m, struct row *to, const struct row *r, struct err *err)
@@ -219,6 +227,7 @@ bool merger_put(void *ctx, struct row *r, struct err *err)
     if (m->rows.n == m->rows.cap) {
         m->rows.cap = m->rows.cap ? m->rows.cap * 2 : 32;
         m->rows.at = mem_realloc(m->rows.at, m->rows.cap * sizeof *m->rows.at);
+        quota_hold(eval_quota(m->ev), &m->held, m->rows.cap * sizeof *m->rows.at);
     }
     m->rows.at[m->rows.n++] = kept;
     return true;
@@ -235,5 +244,6 @@ bool merger_flush(struct merger *m, const struct row_sink *sink, struct err *err
 void merger_fini(struct merger *m)
 {
     free(m->rows.at);
+    quota_hold(eval_quota(m->ev), &m->held, 0);
     label_table_fini(&m->table);
 }

@@ -182,7 +182,7 @@ static bool make(struct job *j, struct slot *slot)
         if (c[i].h && s->selector->selector.counts_only)
             strip_buckets(&slot->at[i].c, &slot->arena);
         if (s->drop_stale && !drop_stale(&slot->at[i], &slot->arena))
-            return err_set(&slot->err, ERR_LIMIT, "series is larger than query.max-memory");
+            return eval_over_memory(s->ev, &slot->err);
         if (s->prepare && slot->at[i].c.n && !j->tiered.n)
             s->prepare(s->ctx, &slot->at[i], &room);
         slot->memo = room.memo;
@@ -381,7 +381,7 @@ bool scan_run(const struct scan *s, struct err *err)
     }
     j->morsels_n = (j->series_n + j->morsel - 1) / j->morsel;
     for (size_t i = 0; i < j->slots_n; i++)
-        arena_init(&j->slots[i].arena, ev->arena.limit_bytes);
+        arena_init_quota(&j->slots[i].arena, eval_quota(ev));
     j->refs = 1;
     pthread_mutex_init(&j->lock, NULL);
     pthread_cond_init(&j->done, NULL);

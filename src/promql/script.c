@@ -447,14 +447,13 @@ static bool compare_result(const struct evaluation *e, const struct promql_resul
 static bool execute(struct script *s, const struct promql_expr *x, ts_ms start, ts_ms end,
                     int64_t step, struct promql_result *r, struct err *err)
 {
-    struct budget budget = {.samples_max = SAMPLES_MAX};
+    struct budget budget = {.samples_max = SAMPLES_MAX, .memory = {.max_bytes = MEMORY_MAX}};
     struct promql_query q = {.source = mem_source_source(s->source),
                              .expr = x,
                              .start = start,
                              .end = end,
                              .step_ms = step,
                              .budget = &budget,
-                             .memory_max_bytes = MEMORY_MAX,
                              .features = ALL_FEATURES};
     return promql_exec(&q, &s->arena, r, err);
 }

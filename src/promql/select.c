@@ -82,7 +82,7 @@ static bool look_up_smoothed(struct instant *in, struct columns c, struct row *r
                              struct err *err)
 {
     if (!columns_drop_stale(&c, in->scratch))
-        return err_set(err, ERR_LIMIT, "series is larger than query.max-memory");
+        return eval_over_memory(in->ev, err);
     struct range_series s = {.labels = r->labels, .n = c.n, .t = c.t, .v = c.v, .h = c.h};
     *any = smooth_lookup(&in->smoother, &s, in->at, in->n, r);
     return !arena_over(in->scratch) || eval_over_memory(in->ev, err);
@@ -156,7 +156,7 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
                              .step_ms = g->n > 1 ? g->step_ms : 0,
                              .newest_only = min == max && !smoothed};
     struct arena scratch;
-    arena_init(&scratch, ev->arena.limit_bytes);
+    arena_init_quota(&scratch, eval_quota(ev));
     struct instant in = {.ev = ev,
                          .node = n,
                          .at = at,
@@ -319,7 +319,7 @@ static bool range_subquery(struct eval *ev, const struct node *n, const struct w
     if (g.n == 0)
         return true;
     struct subquery s = {.ev = ev, .grid = &g, .sink = sink};
-    arena_init(&s.arena, ev->arena.limit_bytes);
+    arena_init_quota(&s.arena, eval_quota(ev));
     s.t = (ts_ms *)eval_row_new(ev, g.n, err);
     bool ok = s.t && eval_rows(ev, n->subquery.expr, &g, &(struct row_sink){subquery_put, &s}, err);
     arena_fini(&s.arena);

@@ -378,6 +378,7 @@ bool eval_count_values(struct eval *ev, const struct node *n, const struct grid 
                        const struct row_sink *sink, struct err *err)
 {
     struct counter c = {.ev = ev,
+                        .table = {.quota = eval_quota(ev)},
                         .steps = g->n,
                         .without = n->aggregate.without,
                         .label = node_bare(n->aggregate.param)->string};

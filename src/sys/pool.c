@@ -447,3 +447,11 @@ void pool_load(struct pool *p, enum pool_class c, size_t *waiting, size_t *runni
     *running = p->running[c];
     pthread_mutex_unlock(&p->lock);
 }
+
+void pool_pause(unsigned ms)
+{
+    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
+    pool_block_begin();
+    nanosleep(&pause, NULL);
+    pool_block_end();
+}

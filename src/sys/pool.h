@@ -51,6 +51,9 @@ void pool_block_begin(void);
 void pool_block_end(void);
 void pool_yield(void);
 
+/* Lets so much time pass, with the slot lent; any thread that may wait. */
+void pool_pause(unsigned ms);
+
 /* Tasks that wait for a slot (new or after pool_block_end) and that hold one, for the self metrics.
  */
 void pool_load(struct pool *p, enum pool_class c, size_t *waiting, size_t *running);

@@ -37,6 +37,12 @@ void gather_room(struct gather *g, size_t extra)
         g->since = grown(g, g->since, sizeof *g->since);
 }
 
+bool gather_fits(const struct gather *g, struct err *err)
+{
+    return !arena_over(g->arena) ||
+           err_set(err, ERR_LIMIT, "the samples of one read need more memory than there is for it");
+}
+
 /* Nothing is said of the samples behind `told`. */
 static void tell_nothing(struct gather *g)
 {

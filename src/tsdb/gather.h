@@ -37,8 +37,11 @@ static inline void gather_clear(struct gather *g)
 {
     g->n = 0;
 }
-/* Makes room for `extra` more behind the last: they are written to t + n and v + n. */
+/* Makes room for `extra` more behind the last: they are written to t + n and v + n. What can be
+ * large looks afterwards whether that was too much for the arena. */
 void gather_room(struct gather *g, size_t extra);
+/* False with ERR_LIMIT when the arena has more than it may. */
+bool gather_fits(const struct gather *g, struct err *err);
 /* Counts the `extra` samples that were written there, in rising order of time, as far as they are
  * wanted. */
 void gather_keep(struct gather *g, size_t extra);

@@ -26,6 +26,8 @@ struct fetch {
     VEC(struct used) used;
     VEC(struct block) blocks;
     VEC(struct blob_range) ranges; /* of the pages that the cache did not have, in their order */
+    struct quota *quota;           /* of who reads; NULL: nobody counts */
+    size_t held;                   /* by ranges and the pages made of them */
 };
 
 static void fetch_fini(struct fetch *f)
@@ -37,6 +39,7 @@ static void fetch_fini(struct fetch *f)
     vec_fini(&f->used);
     vec_fini(&f->blocks);
     vec_fini(&f->ranges);
+    quota_hold(f->quota, &f->held, 0);
 }
 
 /* The page of values that has block `no`. */
@@ -77,6 +80,7 @@ static uint32_t use(struct fetch *f, enum page_kind kind, uint32_t no)
         uint64_t off;
         const struct page_at *at = place_of(f->x, k, &off);
         vec_push(&f->ranges, (struct blob_range){off, at->size, mem_alloc(at->size)});
+        quota_hold(f->quota, &f->held, f->held + at->size);
     }
     vec_push(&f->used, u);
     return (uint32_t)f->used.n - 1;
@@ -125,6 +129,7 @@ static bool read_missing(struct fetch *f, struct err *err)
         u->page = decode(f->x, u->key, &f->ranges.at[i++], err);
         if (!u->page)
             return false;
+        quota_hold(f->quota, &f->held, f->held + u->page->bytes);
         page_cache_add(f->cache, u->key, u->page);
     }
     return true;
@@ -176,13 +181,13 @@ static bool add_block(const struct fetch *f, const struct block *b, struct err *
         memmove(g->v + g->n, g->v + g->n + from, (to - from) * sizeof *g->v);
     memcpy(g->t + g->n, t + from, (to - from) * sizeof *t);
     g->n += to - from;
-    return true;
+    return gather_fits(g, err);
 }
 
 bool index_read(const struct index *x, struct page_cache *c, const uint32_t *ids, size_t n,
                 struct gather *const *out, struct err *err)
 {
-    struct fetch f = {.x = x, .cache = c};
+    struct fetch f = {.x = x, .cache = c, .quota = n ? out[0]->arena->quota : NULL};
     size_t *from MEM_CLEANUP = mem_array(n + 1, sizeof *from);
     for (size_t i = 0; i < n; i++) {
         want_series(&f, ids[i], out[i]);

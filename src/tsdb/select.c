@@ -30,6 +30,7 @@ struct selection {
     struct tsdb *db;
     struct arena arena; /* of the thread that asks for labels; reading uses the reader's */
     struct budget *budget;
+    size_t held; /* of the arrays below, counted in the budget */
     struct reclaim_reader reader;
     struct part_set *parts;
     struct index_ref **indexes; /* one per part; NULL: not needed */
@@ -56,6 +57,21 @@ static bool check_budget(const struct selection *sel, uint64_t samples, struct e
     return !sel->budget || budget_use(sel->budget, samples, err);
 }
 
+static struct quota *quota_of(const struct budget *b)
+{
+    return b ? (struct quota *)(uintptr_t)&b->memory : NULL;
+}
+
+/* Counts what the arrays take, and `more` that is about to be taken. */
+static bool check_memory(struct selection *sel, size_t more, struct err *err)
+{
+    size_t all = more + sel->series.cap * sizeof *sel->series.at +
+                 sel->origins.cap * sizeof *sel->origins.at + sel->at.cap * sizeof *sel->at.at;
+    if (sel->captures)
+        all += sel->series.n * (sizeof *sel->captures + sizeof *sel->numbers);
+    return budget_hold(sel->budget, &sel->held, all, err);
+}
+
 static void sel_release(struct selection *sel)
 {
     for (size_t i = 0; sel->parts && sel->indexes && i < sel->parts->n; i++) {
@@ -71,6 +87,7 @@ static void sel_release(struct selection *sel)
     free(sel->captures);
     free(sel->numbers);
     arena_fini(&sel->arena);
+    quota_hold(quota_of(sel->budget), &sel->held, 0);
     free(sel);
 }
 
@@ -81,10 +98,10 @@ static bool match_shards(struct selection *sel, const struct request *r, uint32_
 {
     struct head *h = &sel->db->head;
     struct arena a ARENA_CLEANUP;
-    arena_init(&a, 0);
+    arena_init_quota(&a, quota_of(sel->budget));
     for (unsigned i = 0; i < h->shards_n; i++) {
         struct shard *sh = &h->shards[i];
-        if (!check_budget(sel, 0, err))
+        if (!check_budget(sel, 0, err) || !check_memory(sel, 0, err))
             return false;
         pthread_rwlock_rdlock(&sh->lock);
         struct id_list ids = shard_match(h, sh, r->m, r->m_n, &a);
@@ -130,7 +147,8 @@ static bool select_head(struct selection *sel, const struct request *r, struct e
 {
     struct head *h = &sel->db->head;
     uint32_t *seen = arena_array(&sel->arena, uint32_t, h->shards_n);
-    if (!match_shards(sel, r, seen, err))
+    if (!match_shards(sel, r, seen, err) ||
+        !check_memory(sel, sel->series.n * (sizeof *sel->captures + sizeof *sel->numbers), err))
         return false;
     sel->captures = mem_array(sel->series.n + 1, sizeof *sel->captures);
     size_t room = sel->series.n;
@@ -345,7 +363,8 @@ static bool merge_lists(struct selection *sel, struct list *at, size_t n, size_t
             take_list(sel, open[0], limit);
         else
             merge_next(sel, open, open_n);
-        if (sel->at.n % BUDGET_EVERY == 0 && !check_budget(sel, 0, err))
+        if (sel->at.n % BUDGET_EVERY == 0 &&
+            (!check_budget(sel, 0, err) || !check_memory(sel, 0, err)))
             return false;
     }
 }
@@ -353,7 +372,7 @@ static bool merge_lists(struct selection *sel, struct list *at, size_t n, size_t
 static bool fill(struct selection *sel, const struct request *r, size_t limit, struct err *err)
 {
     struct arena a ARENA_CLEANUP;
-    arena_init(&a, 0);
+    arena_init_quota(&a, quota_of(sel->budget));
     if (!select_head(sel, r, err))
         return false;
     size_t n = sel->parts->n;
@@ -364,7 +383,8 @@ static bool fill(struct selection *sel, const struct request *r, size_t limit, s
         if (!list_part(sel, r, i, &a, &lists[i], err))
             return false;
     list_head(sel, r, &a, &lists[n]);
-    return merge_lists(sel, lists, n + 1, limit, err) && check_budget(sel, 0, err);
+    return merge_lists(sel, lists, n + 1, limit, err) && check_memory(sel, 0, err) &&
+           check_budget(sel, 0, err);
 }
 
 static struct selection *db_select(struct source *s, const struct matcher *m, size_t m_n,
@@ -377,7 +397,7 @@ static struct selection *db_select(struct source *s, const struct matcher *m, si
     sel->newest_only = h->newest_only;
     sel->start = h->start;
     sel->end = h->end;
-    arena_init(&sel->arena, 0);
+    arena_init_quota(&sel->arena, quota_of(b));
     reclaim_enter(&sel->db->head.reclaim, &sel->reader);
     db_cutoffs(sel->db, &sel->cutoffs);
     if (r.start < sel->cutoffs.oldest)
@@ -536,7 +556,7 @@ static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start
     for (size_t i = 0; i < asked; i++)
         r.done[i] = sel->newest_only && read_newest(&r, i);
     if (!read_all(&r, err))
-        return false;
+        return sel->budget && arena_over(a) ? budget_memory_error(sel->budget, err) : false;
     for (size_t i = 0; i < asked; i++) {
         gather_settle(&g[i]);
         out[i] = (struct columns){g[i].n, g[i].t, g[i].v, g[i].h, g[i].since};

@@ -353,7 +353,7 @@ static void test_limits_of_a_query(void **state)
     assert_false(source_read(src->ops, sel, 2, 0, INT64_MAX, &s.arena, &c, &err));
     assert_int_equal(err.kind, ERR_LIMIT);
     src->ops->release(sel);
-    atomic_store(&b.canceled, true);
+    budget_end(&b, BUDGET_GONE);
     assert_null(src->ops->select(src, NULL, 0, &h, &b, &err));
     assert_int_equal(err.kind, ERR_CANCELED);
     store_fini(&s);

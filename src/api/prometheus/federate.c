@@ -27,6 +27,8 @@ struct federation {
     struct source *source;
     VEC(struct selection *) selections;
     VEC(struct row) rows;
+    struct budget *budget;
+    size_t held;            /* by rows, counted in it */
     struct label *external; /* sorted by name */
     size_t external_n;
 };
@@ -37,6 +39,7 @@ static void federation_fini(struct federation *f)
         f->source->ops->release(f->selections.at[i]);
     vec_fini(&f->selections);
     vec_fini(&f->rows);
+    quota_hold(&f->budget->memory, &f->held, 0);
 }
 #define FEDERATION_CLEANUP __attribute__((cleanup(federation_fini)))
 
@@ -47,21 +50,13 @@ static int by_name(const void *a, const void *b)
     return order ? order : labels_cmp(x->labels, y->labels);
 }
 
-static bool memory_check(const struct federation *f, struct err *err)
-{
-    uint64_t max = f->call->api->query.memory_max_bytes;
-    if (!max || f->rows.n * sizeof(struct row) <= max)
-        return true;
-    return err_set(err, ERR_LIMIT, "more than %zu series: over query.max-memory", f->rows.n);
-}
-
 static bool add_selection(struct federation *f, struct selection *sel, const struct select_hints *h,
                           struct err *err)
 {
     const struct source_ops *ops = f->source->ops;
     ARENA_CLEANUP struct arena scratch;
     bool ok = true;
-    arena_init(&scratch, 0);
+    arena_init_quota(&scratch, &f->budget->memory);
     for (size_t i = 0; ok && i < ops->size(sel); i++) {
         struct row row = {.labels = ops->labels(sel, i)};
         struct columns c;
@@ -76,7 +71,7 @@ static bool add_selection(struct federation *f, struct selection *sel, const str
         row.t = c.t[c.n - 1];
         row.v = c.v[c.n - 1];
         vec_push(&f->rows, row);
-        ok = memory_check(f, err);
+        ok = budget_hold(f->budget, &f->held, f->rows.cap * sizeof *f->rows.at, err);
     }
     return ok;
 }
@@ -154,7 +149,8 @@ static bool write_rows(const struct federation *f, struct expfmt_writer *out, st
 void prometheus_federate(struct call *c)
 {
     SELECTORS_CLEANUP struct selectors s = {0};
-    FEDERATION_CLEANUP struct federation f = {.call = c, .source = c->api->source};
+    FEDERATION_CLEANUP struct federation f = {
+        .call = c, .source = c->api->source, .budget = c->budget};
     SNAP_CLEANUP struct snap_ref config = snap_get(&c->api->config);
     struct expfmt_writer w;
     struct reply r;

@@ -78,7 +78,7 @@ static void answer_exemplars(struct call *c, const struct promql_expr *e, ts_ms 
     struct json_writer w;
     struct err err;
     size_t n = 0;
-    arena_init(&a, 0);
+    arena_init_quota(&a, &c->budget->memory);
     size_t sets_n = promql_expr_selectors(e, &a, &sets);
     if (src->ops->exemplars &&
         !src->ops->exemplars(src, sets, sets_n, start, end, &a, &found, &n, &err)) {
@@ -87,10 +87,16 @@ static void answer_exemplars(struct call *c, const struct promql_expr *e, ts_ms 
     }
     success_begin(&r, &w, c);
     json_open_array(&w);
-    for (size_t i = 0; i < n; i++)
+    bool waiting = true;
+    for (size_t i = 0; i < n && waiting; i++) {
         put_exemplars(&w, &found[i]);
+        waiting = reply_more(&r);
+    }
     json_close_array(&w);
-    success_end(&r, &w);
+    if (waiting)
+        success_end(&r, &w);
+    else
+        reply_end(&r, false);
 }
 
 void prometheus_query_exemplars(struct call *c)

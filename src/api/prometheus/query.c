@@ -10,7 +10,7 @@
 #include "model/histogram_math.h"
 #include "promql/promql.h"
 
-enum { STEPS_MAX = 11000 };
+enum { STEPS_MAX = 11000, POINTS_AT_ONCE = 1024 };
 
 enum { POINT_TEXT_MAX = DATE_TEXT_MAX + F64_TEXT_MAX + 8 };
 
@@ -86,7 +86,7 @@ static void write_histogram_point(struct json_writer *w, ts_ms t, const struct h
 }
 
 /* A matrix series that has histograms: "values" of its floats, "histograms" of the others. */
-static void write_mixed(struct json_writer *w, const struct promql_series *s)
+static bool write_mixed(struct reply *r, struct json_writer *w, const struct promql_series *s)
 {
     size_t histograms = 0;
     for (size_t k = 0; k < s->n; k++)
@@ -94,26 +94,36 @@ static void write_mixed(struct json_writer *w, const struct promql_series *s)
     if (histograms < s->n) {
         json_put_key(w, STR("values"));
         json_open_array(w);
-        for (size_t k = 0; k < s->n; k++)
+        for (size_t k = 0; k < s->n; k++) {
             if (!s->h[k])
                 write_value(w, s->t[k], s->v[k]);
+            if (k % POINTS_AT_ONCE == 0 && !reply_more(r))
+                return false;
+        }
         json_close_array(w);
     }
     if (!histograms)
-        return;
+        return true;
     json_put_key(w, STR("histograms"));
     json_open_array(w);
-    for (size_t k = 0; k < s->n; k++)
+    for (size_t k = 0; k < s->n; k++) {
         if (s->h[k])
             write_histogram_point(w, s->t[k], s->h[k]);
+        if (!reply_more(r))
+            return false;
+    }
     json_close_array(w);
+    return true;
 }
 
-/* Past the writer, which has nothing to add but commas. */
-static void write_values(struct json_writer *w, const struct promql_series *s)
+/* Past the writer, which has nothing to add but commas. A series may be longer than all that is
+ * kept of an answer. */
+static bool write_values(struct reply *r, struct json_writer *w, const struct promql_series *s)
 {
     json_open_array(w);
     for (size_t k = 0; k < s->n; k++) {
+        if (k % POINTS_AT_ONCE == 0 && !reply_more(r))
+            return false;
         char *p = strbuf_reserve(w->out, POINT_TEXT_MAX + 1), *end = p;
         if (k)
             *end++ = ',';
@@ -121,22 +131,27 @@ static void write_values(struct json_writer *w, const struct promql_series *s)
         w->out->n += (size_t)(end - p);
     }
     json_close_array(w);
+    return true;
 }
 
-static void write_points(struct json_writer *w, const struct promql_series *s, bool matrix)
+/* False when nobody waits any more. */
+static bool write_points(struct reply *r, struct json_writer *w, const struct promql_series *s,
+                         bool matrix)
 {
-    if (matrix && s->h) {
-        write_mixed(w, s);
-    } else if (matrix) {
+    if (matrix && s->h)
+        return write_mixed(r, w, s);
+    if (matrix) {
         json_put_key(w, STR("values"));
-        write_values(w, s);
-    } else if (s->h && s->h[0]) {
+        return write_values(r, w, s);
+    }
+    if (s->h && s->h[0]) {
         json_put_key(w, STR("histogram"));
         write_histogram_point(w, s->t[0], s->h[0]);
     } else {
         json_put_key(w, STR("value"));
         write_value(w, s->t[0], s->v[0]);
     }
+    return true;
 }
 
 static bool write_series(struct reply *r, struct json_writer *w, const struct promql_result *res)
@@ -147,7 +162,8 @@ static bool write_series(struct reply *r, struct json_writer *w, const struct pr
         json_open_object(w);
         json_put_key(w, STR("metric"));
         json_labels(w, s->labels);
-        write_points(w, s, matrix);
+        if (!write_points(r, w, s, matrix))
+            return false;
         json_close_object(w);
         if (!reply_more(r))
             return false;
@@ -257,16 +273,13 @@ static void respond(struct call *c, const struct promql_query *q, struct promql_
 /* Evaluates what `q` asks and answers. */
 static void execute(struct call *c, struct promql_query *q, uint64_t limit)
 {
-    ARENA_CLEANUP struct arena arena;
     struct promql_result res;
     struct err err;
-    arena_init(&arena, 0);
     q->source = c->api->source;
     q->budget = c->budget;
-    q->memory_max_bytes = c->api->query.memory_max_bytes;
     q->features = c->api->query.features;
     q->explain = str_eqz(http_params_get(&c->params, STR("explain")), "true");
-    if (promql_exec(q, &arena, &res, &err))
+    if (promql_exec(q, c->arena, &res, &err))
         respond(c, q, &res, limit);
     else
         reply_error(c, &err);

@@ -18,6 +18,8 @@ struct reading {
     size_t external_n;
     struct reply r;
     struct strbuf response, result; /* SAMPLES */
+    struct budget *budget;
+    size_t held; /* by them, counted in it */
 };
 
 /* The matchers without those that our own labels meet. */
@@ -53,13 +55,11 @@ static struct labels with_external(const struct reading *d, struct labels ls, st
     return merged;
 }
 
-static bool check_memory(const struct reading *d, struct err *err)
+static bool check_memory(struct reading *d, struct err *err)
 {
-    uint64_t max = d->call->api->query.memory_max_bytes;
-    if (!max || d->response.n + d->result.n <= max)
+    if (budget_hold(d->budget, &d->held, d->response.cap + d->result.cap, err))
         return true;
-    return err_set(err, ERR_LIMIT,
-                   "the answer is over query.max-memory; STREAMED_XOR_CHUNKS needs none");
+    return err_hint(err, "STREAMED_XOR_CHUNKS needs little");
 }
 
 /* *gone: nobody waits for the rest. */
@@ -83,7 +83,7 @@ static bool read_selection(struct reading *d, size_t query, struct selection *se
     struct columns c[READ_AT_ONCE];
     const struct remote_read_query *q = &d->request.queries[query];
     size_t size = d->source->ops->size(sel);
-    arena_init(&a, 0);
+    arena_init_quota(&a, &d->budget->memory);
     for (size_t i = 0; i < size && !*gone;) {
         size_t n = size - i < READ_AT_ONCE ? size - i : READ_AT_ONCE;
         if (!d->source->ops->read(sel, i, &n, q->start, q->end, &a, c, err))
@@ -162,10 +162,10 @@ void prometheus_read(struct call *c)
 {
     SNAP_CLEANUP struct snap_ref config = snap_get(&c->api->config);
     const struct api_config *shown = config.value;
-    struct reading d = {.call = c, .source = c->api->source};
+    struct reading d = {.call = c, .source = c->api->source, .budget = c->budget};
     ARENA_CLEANUP struct arena a; /* the call's goes with its answer */
     struct err err;
-    arena_init(&a, 0);
+    arena_init_quota(&a, &d.budget->memory);
     if (!decode(c, &a, &d.request, &err)) {
         reply_text(c, 400, "%s\n", err.msg);
         return;
@@ -178,4 +178,5 @@ void prometheus_read(struct call *c)
     remote_read_fini(&d.request);
     strbuf_fini(&d.response);
     strbuf_fini(&d.result);
+    quota_hold(&d.budget->memory, &d.held, 0);
 }

@@ -92,7 +92,7 @@ static void respond_series(struct call *c, const struct found *f, size_t limit)
     struct reply r;
     struct json_writer w;
     struct labels ls;
-    size_t *at = arena_array(c->req->arena, size_t, f->n), n = 0;
+    size_t *at = arena_array(c->arena, size_t, f->n), n = 0;
     bool cut = false;
     success_begin(&r, &w, c);
     json_open_array(&w);
@@ -149,7 +149,7 @@ static bool gather(struct call *c, str name, const struct selectors *s,
                    const struct select_hints *h, struct strs *out, struct err *err)
 {
     struct source *src = c->api->source;
-    struct arena *a = c->req->arena;
+    struct arena *a = c->arena;
     MAP_CLEANUP struct map seen = {0};
     size_t rounds = s->n ? s->n : 1;
     for (size_t i = 0; i < rounds; i++) {
@@ -302,7 +302,7 @@ static void metadata_history(struct call *c, str family)
         return;
     }
     if (src->ops->metadata_history &&
-        !src->ops->metadata_history(src, family, c->req->arena, &rows, &n, &err)) {
+        !src->ops->metadata_history(src, family, c->arena, &rows, &n, &err)) {
         reply_error(c, &err);
         return;
     }
@@ -342,8 +342,8 @@ void prometheus_metadata(struct call *c)
     size_t n, families = 0;
     if (!param_limit(c, STR("limit"), &limit, &err) ||
         !param_limit(c, STR("limit_per_metric"), &per_metric, &err) ||
-        !src->ops->metadata(src, http_params_get(&c->params, STR("metric")), limit, c->req->arena,
-                            &rows, &n, &err)) {
+        !src->ops->metadata(src, http_params_get(&c->params, STR("metric")), limit, c->arena, &rows,
+                            &n, &err)) {
         reply_error(c, &err);
         return;
     }

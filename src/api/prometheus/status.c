@@ -134,7 +134,7 @@ void prometheus_tsdb(struct call *c)
         return;
     }
     tsdb_stats(c->api->tsdb, &stats);
-    tsdb_cardinality(c->api->tsdb, limit ? limit : TOP_DEFAULT, c->req->arena, &top);
+    tsdb_cardinality(c->api->tsdb, limit ? limit : TOP_DEFAULT, c->arena, &top);
     success_begin(&r, &w, c);
     json_open_object(&w);
     head_stats(&w, &stats, top.label_pairs);

@@ -49,8 +49,8 @@ static bool target_names(struct call *c, struct labels ls, struct map *out, stru
         if (ok)
             vec_push(&m, one);
     }
-    ok = ok && src->ops->label_values(src, LABEL_NAME, m.at, m.n, &h, c->budget, c->req->arena,
-                                      &names, &n, err);
+    ok = ok && src->ops->label_values(src, LABEL_NAME, m.at, m.n, &h, c->budget, c->arena, &names,
+                                      &n, err);
     for (size_t i = 0; ok && i < n; i++)
         map_put(out, names[i], NULL);
     for (size_t i = 0; i < m.n; i++)
@@ -146,7 +146,7 @@ void prometheus_targets_metadata(struct call *c)
         selector = promql_parse_selector(match, &err);
         ok = selector || param_expr_error(&err, STR("match_target"));
     }
-    if (ok && src->ops->metadata(src, l.metric, 0, c->req->arena, &l.rows, &l.rows_n, &err))
+    if (ok && src->ops->metadata(src, l.metric, 0, c->arena, &l.rows, &l.rows_n, &err))
         list(&l, selector, limit);
     else
         reply_error(c, &err);

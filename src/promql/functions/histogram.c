@@ -119,6 +119,7 @@ static bool collect_buckets(struct eval *ev, const struct node *vector, const st
     VEC_EACH (n, &b->natives)
         drop_conflicts(ev, vector, b, n, g->n);
     b->points = arena_array(&ev->arena, struct point, b->v.n);
+    eval_count_outside(ev, b->v.cap * sizeof *b->v.at + b->natives.cap * sizeof *b->natives.at);
     return eval_memory(ev, err);
 }
 
@@ -351,7 +352,7 @@ static bool answer_all(struct eval *ev, struct buckets *b, const struct question
 static bool ask(struct eval *ev, const struct question *q, size_t n, const struct grid *g,
                 const struct row_sink *sink, struct err *err)
 {
-    struct buckets b = {0};
+    struct buckets b = {.groups = {.quota = eval_quota(ev)}};
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};

@@ -205,6 +205,7 @@ static bool info_put(void *ctx, struct row *r, struct err *err)
     if (in->infos.n == in->infos.cap) {
         in->infos.cap = in->infos.cap ? in->infos.cap * 2 : 16;
         in->infos.at = mem_realloc(in->infos.at, in->infos.cap * sizeof *in->infos.at);
+        eval_count_outside(in->ev, in->infos.cap * sizeof *in->infos.at);
     }
     in->infos.at[in->infos.n++] = kept;
     return true;
@@ -451,7 +452,12 @@ static bool run(struct info *in, const struct row_sink *sink, struct err *err)
 bool call_info(struct eval *ev, const struct node *n, const struct grid *g,
                const struct row_sink *sink, struct err *err)
 {
-    struct info in = {.ev = ev, .call = n, .grid = g};
+    struct info in = {.ev = ev,
+                      .call = n,
+                      .grid = g,
+                      .keys = {.quota = eval_quota(ev)},
+                      .metrics = {.quota = eval_quota(ev)},
+                      .results = {.quota = eval_quota(ev)}};
     if (n->call.args_n > 1) {
         const struct node *labels = n->call.args[1];
         in.data = labels->selector.matchers;
