@@ -25,22 +25,29 @@ static struct date date_of(int64_t days)
     return d;
 }
 
-/* Whole seconds; what no calendar holds is clipped to what the day arithmetic can. */
-static int64_t seconds_of(double v)
+enum { DAY_S = 86400 };
+/* Days from the first of the years that Prometheus' calendar can hold to 1970-01-01. */
+static const int64_t days_before = (9223371966579724800 + 62135596800) / DAY_S;
+
+/*
+ * Whole seconds from the first of those years on, modulo 2^64, as Prometheus shows numbers that are
+ * no time: what an int64 cannot hold, NaN among it, is the smallest one.
+ */
+static uint64_t seconds_of(double v)
 {
-    if (isnan(v))
-        return INT64_MIN / 4;
-    return v > 9e15 ? (int64_t)9e15 : v < -9e15 ? (int64_t)-9e15 : (int64_t)v;
+    int64_t s = v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN;
+    return (uint64_t)s + (uint64_t)days_before * DAY_S;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
+/* Since 1970-01-01. */
+static int64_t days_of(double v)
 {
-    return a / b - (a % b < 0);
+    return (int64_t)(seconds_of(v) / DAY_S) - days_before;
 }
 
 static struct date date_at(double v)
 {
-    return date_of(floor_div(seconds_of(v), 86400));
+    return date_of(days_of(v));
 }
 
 static double each_year(double v, const double *args)
@@ -66,8 +73,8 @@ static double each_day_of_year(double v, const double *args)
 static double each_day_of_week(double v, const double *args)
 {
     (void)args;
-    int64_t days = floor_div(seconds_of(v), 86400) + 4; /* 1970-01-01 was a Thursday */
-    return (double)(days - floor_div(days, 7) * 7);
+    int64_t day = (days_of(v) + 4) % 7; /* 1970-01-01 was a Thursday */
+    return (double)(day < 0 ? day + 7 : day);
 }
 static double each_days_in_month(double v, const double *args)
 {
@@ -80,14 +87,12 @@ static double each_days_in_month(double v, const double *args)
 static double each_hour(double v, const double *args)
 {
     (void)args;
-    int64_t s = seconds_of(v);
-    return (double)((s - floor_div(s, 86400) * 86400) / 3600);
+    return (double)(seconds_of(v) % DAY_S / 3600);
 }
 static double each_minute(double v, const double *args)
 {
     (void)args;
-    int64_t s = seconds_of(v);
-    return (double)((s - floor_div(s, 3600) * 3600) / 60);
+    return (double)(seconds_of(v) % 3600 / 60);
 }
 
 struct stamper {
