@@ -4,8 +4,10 @@ BUILD ?= build
 NUNCHI = $(BUILD)/nunchi
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+SEED ?= 1
+QUERIES ?= 50000
 
-.PHONY: help run build test lint fuzz bench install clean soak-kill soak-disk
+.PHONY: help run build test lint fuzz bench install clean conformance soak-kill soak-disk
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,6 +37,10 @@ bench: build ## measure, side by side with what is installed of the peers
 	@tools/install-packages bench
 	@ninja -C $(BUILD) --quiet bench-metrics
 	@NUNCHI=$(abspath $(NUNCHI)) bench/run
+
+conformance: build ## QUERIES (50000) random queries from SEED (1), compared with Prometheus
+	@tools/install-packages build test
+	@NUNCHI=$(abspath $(NUNCHI)) tests/conformance/differential.py --seed $(SEED) --queries $(QUERIES)
 
 soak-kill: build ## 1,000 random kill -9 under load: no acknowledged sample may be lost
 	@tests/flow/kill_ledger_test.py --kills 1000 --requests 20000
