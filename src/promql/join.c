@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "base/finite.h"
 #include "promql/histogram_int.h"
 
 /* One side's rows by match group: [start[g], start[g + 1]) of `order`. */
@@ -46,10 +47,7 @@ static struct labels match_labels(struct join *j, struct labels ls)
 
 static bool is_full(const double *v, size_t n)
 {
-    double nans = 0;
-    for (size_t i = 0; i < n; i++)
-        nans += v[i] - v[i];
-    if (nans == 0)
+    if (are_finite(v, n))
         return true;
     for (size_t i = 0; i < n; i++)
         if (is_absent(v[i]))

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/finite.h"
 #include "base/mem.h"
 #include "sys/pool.h"
 
@@ -86,6 +87,8 @@ bool columns_drop_stale(struct columns *c, struct arena *scratch)
 {
     size_t i = 0, n;
     struct columns out = {0};
+    if (are_finite(c->v, c->n)) /* a marker is no number */
+        return true;
     while (i < c->n && !is_stale(c, i))
         i++;
     if (i == c->n)

@@ -93,6 +93,12 @@ void gather_tell(struct gather *g, size_t from, const struct extra_view *x)
         g->since[i] = starts_get(x->starts, x->starts_n, g->t[i]);
 }
 
+void gather_count(struct gather *g, size_t extra)
+{
+    g->unsorted |= extra && g->n && g->t[g->n] <= g->t[g->n - 1];
+    g->n += extra;
+}
+
 void gather_keep(struct gather *g, size_t extra)
 {
     ts_ms *t = g->t + g->n;
@@ -106,7 +112,7 @@ void gather_keep(struct gather *g, size_t extra)
         memmove(t, t + skip, (extra - skip) * sizeof *t);
         memmove(v, v + skip, (extra - skip) * sizeof *v);
     }
-    g->n += extra - skip;
+    gather_count(g, extra - skip);
 }
 
 void gather_put(struct gather *g, ts_ms t, double v)
@@ -115,7 +121,8 @@ void gather_put(struct gather *g, ts_ms t, double v)
         return;
     gather_room(g, 1);
     g->t[g->n] = t;
-    g->v[g->n++] = v;
+    g->v[g->n] = v;
+    gather_count(g, 1);
 }
 
 void gather_drop(struct gather *g, size_t from, ts_ms start, ts_ms end)
@@ -185,15 +192,13 @@ static void sort(struct gather *g)
     if (g->h || g->since)
         move_told(g, r, n);
     g->n = n;
+    g->unsorted = false;
     g->cap = n; /* the other columns have room for no more */
 }
 
 void gather_settle(struct gather *g)
 {
-    size_t i = 1;
     tell_nothing(g);
-    while (i < g->n && g->t[i - 1] < g->t[i])
-        i++;
-    if (i < g->n)
+    if (g->unsorted)
         sort(g);
 }

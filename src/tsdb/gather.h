@@ -21,6 +21,7 @@ struct gather {
     ts_ms *t;
     double *v;
     size_t n, cap;
+    bool unsorted; /* a time does not come after the one before */
     /* Of the first `told` samples; of the others there is none. NULL: nobody said anything. */
     const struct histogram **h;
     ts_ms *since; /* start timestamps */
@@ -32,11 +33,6 @@ static inline struct gather gather_of(struct arena *a, ts_ms start, ts_ms end)
 {
     return (struct gather){.arena = a, .start = start, .end = end};
 }
-/* Forgets the samples and keeps their memory. */
-static inline void gather_clear(struct gather *g)
-{
-    g->n = 0;
-}
 /* Makes room for `extra` more behind the last: they are written to t + n and v + n. What can be
  * large looks afterwards whether that was too much for the arena. */
 void gather_room(struct gather *g, size_t extra);
@@ -45,6 +41,8 @@ bool gather_fits(const struct gather *g, struct err *err);
 /* Counts the `extra` samples that were written there, in rising order of time, as far as they are
  * wanted. */
 void gather_keep(struct gather *g, size_t extra);
+/* The same of samples that are all wanted. */
+void gather_count(struct gather *g, size_t extra);
 /* One sample, if it is wanted. */
 void gather_put(struct gather *g, ts_ms t, double v);
 /* Takes out the samples from place `from` on with start <= t <= end. */

@@ -180,7 +180,7 @@ static bool add_block(const struct fetch *f, const struct block *b, struct err *
     if (from)
         memmove(g->v + g->n, g->v + g->n + from, (to - from) * sizeof *g->v);
     memcpy(g->t + g->n, t + from, (to - from) * sizeof *t);
-    g->n += to - from;
+    gather_count(g, to - from);
     return gather_fits(g, err);
 }
 

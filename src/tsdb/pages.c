@@ -141,6 +141,14 @@ static bool place_values(struct page *p, struct err *err)
     return is_at_end(&c) || malformed(err);
 }
 
+static bool do_rise(const ts_ms *t, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (t[i - 1] >= t[i])
+            return false;
+    return true;
+}
+
 /* Decodes all rows; the streams are not needed any more. */
 static bool decode_times(struct page *p, struct err *err)
 {
@@ -156,6 +164,8 @@ static bool decode_times(struct page *p, struct err *err)
             break;
         vec_reserve(&t, n);
         row_decode(&c, t.at + t.n, n);
+        if (!row_cursor_bad(&c) && !do_rise(t.at + t.n, n))
+            c.ctl.bad = true;
         t.n += n;
         p->first[i + 1] = (uint32_t)t.n;
     }

@@ -261,68 +261,93 @@ static void add_exceptions(struct row_cursor *c, const struct row_head *h, uint6
     }
 }
 
-/* Zigzagged residuals. */
-static void read_residuals(struct row_cursor *c, const struct row_head *h, uint64_t *r, size_t n)
+/* Where the parts of residuals are that are no exceptions. */
+struct residuals {
+    const uint8_t *high; /* NULL: all are 0 */
+    bool has_low;        /* those in the row itself; else all are 0 */
+};
+
+static struct residuals read_residuals(struct row_cursor *c, const struct row_head *h, uint64_t *x,
+                                       size_t n)
 {
-    const uint8_t *low = dec_take(&c->low, ((uint64_t)h->width * n + 7) / 8), *high = NULL;
+    struct residuals r = {.has_low = h->width > 0 || h->exceptions};
+    const uint8_t *low = dec_take(&c->low, ((uint64_t)h->width * n + 7) / 8);
     if (!(h->kind & ROW_FLAT))
-        high = dec_take(&c->high, n);
+        r.high = dec_take(&c->high, n);
     if (row_cursor_bad(c))
-        return;
+        return r;
     if (h->width)
-        unpack(low, c->low.end, h->width, r, n);
-    else
-        memset(r, 0, n * sizeof *r);
-    if (high)
-        for (size_t i = 0; i < n; i++)
-            r[i] |= (uint64_t)high[i] << h->width;
+        unpack(low, c->low.end, h->width, x, n);
+    else if (h->exceptions)
+        memset(x, 0, n * sizeof *x);
     if (h->exceptions)
-        add_exceptions(c, h, r, n);
+        add_exceptions(c, h, x, n);
+    return r;
 }
 
-/* From differences of `order` to the values, in place; the first of them is `first`. */
-static void add_up(uint64_t *x, size_t n, const struct row_head *h)
+/* From m residuals to the values, in one pass and in place. */
+static inline __attribute__((always_inline)) void restore(uint64_t *restrict x, size_t m,
+                                                          const struct row_head *h,
+                                                          const uint8_t *restrict high,
+                                                          bool has_low, unsigned order)
 {
-    unsigned order = h->kind & ROW_ORDER;
-    uint64_t value = h->first, step = h->base << h->shift;
-    if (order == 0) {
-        for (size_t i = 0; i < n; i++)
-            x[i] = value + (x[i] << h->shift);
-        return;
+    uint64_t value = h->first, step = h->base << h->shift, base = order < 2 ? h->base : 0;
+    unsigned width = h->width, shift = h->shift;
+    for (size_t i = 0; i < m; i++) {
+        uint64_t r = (has_low ? x[i] : 0) | (high ? (uint64_t)high[i] << width : 0);
+        uint64_t d = ((uint64_t)unzigzag(r) + base) << shift;
+        x[i] = order ? value : value + d;
+        value += order == 0 ? 0 : order == 1 ? d : step;
+        step += order == 2 ? d : 0;
     }
-    for (size_t i = 0; i < n; i++) {
-        uint64_t d = i + order < n ? x[i] << h->shift : 0;
+    for (size_t i = m; i < m + order; i++, value += step)
         x[i] = value;
-        if (order == 1) {
-            value += d;
-        } else {
-            value += step;
-            step += d;
-        }
+}
+
+/* A loop for each kind of row. */
+#define LOOPS(order)                                                                               \
+    static void restore_##order(uint64_t *x, size_t m, const struct row_head *h,                   \
+                                const struct residuals *r)                                         \
+    {                                                                                              \
+        if (!r->has_low)                                                                           \
+            restore(x, m, h, r->high, false, order);                                               \
+        else if (r->high)                                                                          \
+            restore(x, m, h, r->high, true, order);                                                \
+        else                                                                                       \
+            restore(x, m, h, NULL, true, order);                                                   \
     }
+LOOPS(0)
+LOOPS(1)
+LOOPS(2)
+
+bool row_take_equal(struct row_cursor *c, int64_t *x)
+{
+    struct row_head h;
+    if (c->ctl.bad || !dec_left(&c->ctl) || !(*c->ctl.p & ROW_EQUAL))
+        return false;
+    read_head(c, 1, &h);
+    *x = (int64_t)h.first;
+    return !c->ctl.bad;
 }
 
 void row_decode(struct row_cursor *c, int64_t *x, size_t n)
 {
+    static void (*const loops[ORDERS])(uint64_t *, size_t, const struct row_head *,
+                                       const struct residuals *) = {restore_0, restore_1,
+                                                                    restore_2};
     struct row_head h;
-    uint64_t *r = (uint64_t *)x;
     read_head(c, n, &h);
     if (c->ctl.bad)
         return;
     if (h.kind & ROW_EQUAL) {
         for (size_t i = 0; i < n; i++)
-            r[i] = h.first;
+            x[i] = (int64_t)h.first;
         return;
     }
-    unsigned order = h.kind & ROW_ORDER;
-    size_t m = n - order;
-    read_residuals(c, &h, r, m);
-    if (row_cursor_bad(c))
-        return;
-    uint64_t base = order < 2 ? h.base : 0;
-    for (size_t i = 0; i < m; i++)
-        r[i] = (uint64_t)unzigzag(r[i]) + base;
-    add_up(r, n, &h);
+    size_t m = n - (h.kind & ROW_ORDER);
+    struct residuals r = read_residuals(c, &h, (uint64_t *)x, m);
+    if (!row_cursor_bad(c))
+        loops[h.kind & ROW_ORDER]((uint64_t *)x, m, &h, &r);
 }
 
 void row_skip(struct row_cursor *c, size_t n)

@@ -37,6 +37,8 @@ void row_encode(struct row_streams *s, const int64_t *x, size_t n);
 /* When the bytes are no row of n integers the cursor is bad and x undefined. `bits` is the other
  * scratch row, n long. */
 void row_decode(struct row_cursor *c, int64_t *x, size_t n);
+/* When all values of the row are one, takes it, and moves past the row. */
+bool row_take_equal(struct row_cursor *c, int64_t *x);
 /* Moves past a row. */
 void row_skip(struct row_cursor *c, size_t n);
 

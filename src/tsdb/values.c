@@ -193,6 +193,16 @@ static uint8_t read_mode(struct row_cursor *c, size_t n, uint64_t *strange_n, st
     return mode;
 }
 
+static void fill(double *v, size_t n, double x)
+{
+    const double four[] = {x, x, x, x};
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        memcpy(v + i, four, sizeof four);
+    for (; i < n; i++)
+        v[i] = x;
+}
+
 void values_decode(struct row_cursor *c, double *v, size_t n)
 {
     uint64_t strange_n;
@@ -200,10 +210,17 @@ void values_decode(struct row_cursor *c, double *v, size_t n)
     uint8_t mode = read_mode(c, n, &strange_n, &strange);
     if (c->ctl.bad)
         return;
-    row_decode(c, (int64_t *)v, n);
-    if (row_cursor_bad(c))
-        return;
-    values_from_ints(mode, v, n);
+    int64_t all;
+    if (n > 0 && row_take_equal(c, &all)) {
+        memcpy(v, &all, sizeof all);
+        values_from_ints(mode, v, 1);
+        fill(v, n, v[0]);
+    } else {
+        row_decode(c, (int64_t *)v, n);
+        if (row_cursor_bad(c))
+            return;
+        values_from_ints(mode, v, n);
+    }
     values_set_strange(&strange, strange_n, v, n);
     c->ctl.bad = strange.bad;
 }

@@ -128,18 +128,20 @@ static inline __attribute__((always_inline)) void
 extrapolated(const struct range_row *r, bool counter, bool per_second, double *out)
 {
     const double *flat = r->shape, *near = flat ? flat + SHAPE_NEAR * r->steps : NULL;
-    size_t fall = 0;
+    const double *v = r->v;
+    const uint32_t *from = r->lo, *to = r->hi;
+    size_t fall = 0, steps = r->steps;
     if (flat && is_still(r->v, r->n)) {
         memcpy(out, flat + SHAPE_STILL * r->steps, r->steps * sizeof *out);
         return;
     }
-    for (size_t i = 0; i < r->steps; i++) {
-        size_t lo = r->lo[i], hi = r->hi[i];
+    for (size_t i = 0; i < steps; i++) {
+        size_t lo = from[i], hi = to[i];
         if (hi - lo < 2) {
             out[i] = absent();
             continue;
         }
-        double first = r->v[lo], gain = r->v[hi - 1] - first;
+        double first = v[lo], gain = v[hi - 1] - first;
         if (counter && fall < hi)
             gain = with_losses(r, lo, hi, &fall, gain);
         bool may_limit = counter && gain > 0 && first >= 0;
