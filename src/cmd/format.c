@@ -4,12 +4,19 @@
 #include "cmd/cmd.h"
 #include "promql/promql.h"
 
+static const struct option_row options[] = {
+    {"enable-feature", OPTION_LIST, "NAME,...", NULL,
+     "metricsql: understand what MetricsQL adds, too."},
+};
+
 static int run(const struct command *self, const struct option_value *values, char **args,
                size_t args_n)
 {
     STRBUF_CLEANUP struct strbuf out = {0};
-    struct promql_parse_options all = {.features = ~0U};
+    struct promql_parse_options all = {.features = PROMQL_UPSTREAM_FEATURES};
     struct err err;
+    if (!cmd_promql_features(&values[0], &all.features, &err))
+        return cmd_fail(&err);
     if (args_n != 1) {
         err_set(&err, ERR_INVALID, args_n ? "more than one expression" : "no expression to format");
         err_hint(&err, "nunchi format 'sum by (job) (up)'");
@@ -35,5 +42,7 @@ const struct command cmd_format = {
         "Prints the expression in its canonical form, broken into indented lines where it is "
         "long. Parts of\nthe language that are behind a feature flag are understood. Exits with "
         "1 when the expression is\nwrong, and says where.",
+    .options = options,
+    .options_n = sizeof options / sizeof options[0],
     .run = run,
 };

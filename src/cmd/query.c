@@ -11,7 +11,7 @@
 #include "sys/env.h"
 #include "sys/loop.h"
 
-enum { TIME, START, END, STEP, JSON };
+enum { TIME, START, END, STEP, JSON, FEATURES };
 
 static const struct option_row options[] = {
     [TIME] = {"time", OPTION_TEXT, "TIME", NULL,
@@ -22,6 +22,10 @@ static const struct option_row options[] = {
     [STEP] = {"step", OPTION_TEXT, "DURATION", NULL,
               "Between two moments of a range query. Default: a 250th of the range, 1s at least."},
     [JSON] = {"json", OPTION_BOOL, NULL, NULL, "Print the answer as it came."},
+    [FEATURES] =
+        {"enable-feature", OPTION_LIST, "NAME,...", NULL,
+         "Of a directory: metricsql, what MetricsQL adds to the language. A server has its "
+         "own."},
 };
 
 enum { CALL_TIMEOUT_MS = 150000, BODY_BYTES_MAX = 256 << 20, STEPS_DEFAULT = 250 };
@@ -326,6 +330,9 @@ static int run(const struct command *self, const struct option_value *values, ch
     bool ok = read_question(&q, values, args, args_n, &err);
     if (ok && q.dir && values[JSON].on)
         ok = err_set(&err, ERR_INVALID, "--json is for servers, not for directories");
+    if (ok && !q.dir && values[FEATURES].given)
+        ok = err_set(&err, ERR_INVALID, "--enable-feature is for directories, not for servers");
+    ok = ok && cmd_promql_features(&values[FEATURES], &q.ask.features, &err);
     a.status = 200;
     ok = ok && (q.dir ? query_local(q.dir, &q.ask, &a.body, &err) : fetch(&q, &a, &err)) &&
          show(&a, values[JSON].on, &err);

@@ -15,6 +15,7 @@ struct query_ask {
     str name;         /* LABELS: of the values; empty: names are wanted */
     ts_ms start, end; /* an instant query is at `start` */
     int64_t step_ms;  /* RANGE */
+    unsigned features; /* enum promql_feature, beside those of upstream, which are on */
 };
 
 /* Answers from a storage directory, as a server would; `body` gets JSON for query_print. */

@@ -108,7 +108,7 @@ static void put_notes(struct json_writer *w, const char *key, const str *notes, 
 static bool evaluate(struct local *l, struct err *err)
 {
     const struct query_ask *ask = l->ask;
-    struct promql_parse_options all = {.features = ~0U};
+    struct promql_parse_options all = {.features = PROMQL_UPSTREAM_FEATURES | ask->features};
     struct promql_result res;
     struct promql_expr *e = promql_parse(ask->expr, &all, err);
     if (!e)

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/* --enable-feature: upstream's names, and what becomes of each here. */
+/* --enable-feature: upstream's names, and what becomes of each here; and metricsql, which is ours.
+ */
 #include "cmd/server_int.h"
 #include "promql/promql.h"
 
-/* The names are those of upstream's page on feature flags. */
+/* The names are those of upstream's page on feature flags, but for the first. */
 static const struct {
     str name;
     unsigned promql;
     bool always;                /* what it asks for is there without it */
     bool starts, zeros, deltas; /* of server_settings. None of all: not built */
 } features[] = {
+    {STR_INIT("metricsql"), PROMQL_METRICSQL},
     {STR_INIT("promql-experimental-functions"), PROMQL_EXPERIMENTAL_FUNCTIONS},
     {STR_INIT("promql-duration-expr"), PROMQL_DURATION_EXPRESSIONS},
     {STR_INIT("promql-extended-range-selectors"), PROMQL_EXTENDED_RANGE_SELECTORS},
@@ -62,13 +64,19 @@ static void add_unbuilt(str name, struct server_settings *out)
     out->features_unbuilt[out->features_unbuilt_n++] = name;
 }
 
+static bool find(str name, size_t *i, struct err *err)
+{
+    for (*i = 0; *i < FEATURES_N; (*i)++)
+        if (str_eq(features[*i].name, name))
+            return true;
+    return unknown(name, err);
+}
+
 static bool enable(str name, struct server_settings *out, struct err *err)
 {
-    size_t i = 0;
-    while (i < FEATURES_N && !str_eq(features[i].name, name))
-        i++;
-    if (i == FEATURES_N)
-        return unknown(name, err);
+    size_t i;
+    if (!find(name, &i, err))
+        return false;
     out->promql_features |= features[i].promql;
     out->start_timestamps |= features[i].starts;
     out->start_zeros |= features[i].zeros;
@@ -88,6 +96,26 @@ bool server_features_read(const struct option_value *v, struct server_settings *
             name = str_trim(name);
             if (name.n && !enable(name, out, err))
                 return false;
+        }
+    }
+    return true;
+}
+
+bool cmd_promql_features(const struct option_value *v, unsigned *out, struct err *err)
+{
+    for (size_t i = 0; i < v->list_n; i++) {
+        str rest = v->list[i], name;
+        while (str_cut(&rest, ',', &name)) {
+            size_t at;
+            name = str_trim(name);
+            if (!name.n)
+                continue;
+            if (!find(name, &at, err))
+                return false;
+            if (!features[at].promql)
+                return err_set(err, ERR_INVALID, "feature \"%.*s\" is no part of the language",
+                               STR_ARG(name));
+            *out |= features[at].promql;
         }
     }
     return true;

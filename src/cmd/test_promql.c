@@ -2,12 +2,19 @@
 #include <stdio.h>
 
 #include "cmd/cmd.h"
+#include "promql/promql.h"
 #include "promql/script.h"
 #include "sys/file.h"
 
 enum { SCRIPT_BYTES_MAX = 16 << 20, SCRIPTS_MAX = 10000 };
 
+static const struct option_row options[] = {
+    {"enable-feature", OPTION_LIST, "NAME,...", NULL,
+     "metricsql: what MetricsQL adds to the language. Upstream's features are on."},
+};
+
 struct totals {
+    unsigned features;
     size_t passed, failed;
 };
 
@@ -19,7 +26,7 @@ static bool run_file(str path, struct totals *totals, struct err *err)
     arena_init(&arena, 0);
     if (!file_read(arena_dup(&arena, path).p, SCRIPT_BYTES_MAX, &arena, &text, err))
         return false;
-    promql_script_run(path, text, &r);
+    promql_script_run(path, text, totals->features, &r);
     fputs(r.failures.p ? r.failures.p : "", stdout);
     totals->passed += r.passed;
     totals->failed += r.failed;
@@ -59,6 +66,8 @@ static int run(const struct command *self, const struct option_value *values, ch
         err_hint(&err, "nunchi test promql FILE|DIR...");
         return cmd_fail(&err);
     }
+    if (!cmd_promql_features(&values[0], &totals.features, &err))
+        return cmd_fail(&err);
     for (size_t i = 0; i < args_n; i++) {
         if (!run_argument(args[i], &totals, &err))
             return cmd_fail(&err);
@@ -75,5 +84,7 @@ const struct command cmd_test_promql = {
         "A script loads series and says what expressions over them must give (load, clear, eval "
         "instant,\neval range, expect). Of a directory, all files named *.test are run. Each "
         "failure is printed with\nits file and line. Exits with 1 when something failed.",
+    .options = options,
+    .options_n = sizeof options / sizeof options[0],
     .run = run,
 };

@@ -486,8 +486,8 @@ static bool fast_test(const struct regex *re, str text)
 
 static bool re2_match(const struct regex *re, str text, str *groups, size_t n)
 {
-    return regex_re2_match(re->re2, (struct regex_span){text.p, text.n}, re->flags & REGEX_ANCHORED,
-                           (struct regex_span *)groups, n);
+    return regex_re2_match(re->re2, (struct regex_span){text.p, text.n}, 0,
+                           re->flags & REGEX_ANCHORED, (struct regex_span *)groups, n);
 }
 
 bool regex_test(const struct regex *re, str text)
@@ -519,6 +519,14 @@ bool regex_match(const struct regex *re, str text, str *groups, size_t groups_n)
     if (re->one_group && groups_n > 1)
         groups[1] = text;
     return true;
+}
+
+bool regex_match_from(const struct regex *re, str text, size_t from, str *groups, size_t groups_n)
+{
+    if (re->re2)
+        return regex_re2_match(re->re2, (struct regex_span){text.p, text.n}, from, false,
+                               (struct regex_span *)groups, groups_n);
+    return regex_match(re, str_sub(text, from, text.n), groups, groups_n);
 }
 
 size_t regex_groups(const struct regex *re)

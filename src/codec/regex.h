@@ -28,6 +28,9 @@ bool regex_test(const struct regex *re, str text);
 /* Groups of the first match, 0 is the whole; `groups_n` of them are filled (views into text; p NULL
  * for a group that took no part). False: no match. */
 bool regex_match(const struct regex *re, str text, str *groups, size_t groups_n);
+/* The same of the first match that begins at `from` or behind it; what is before counts as context:
+ * ^ matches at the start of the text alone. For expressions that are not anchored. */
+bool regex_match_from(const struct regex *re, str text, size_t from, str *groups, size_t groups_n);
 size_t regex_groups(const struct regex *re); /* capturing groups, without group 0 */
 /* Number of the group with this name; -1 when there is none. */
 int regex_group_named(const struct regex *re, str name);

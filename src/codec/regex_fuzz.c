@@ -25,7 +25,7 @@ static void compare(const struct regex *re, const struct regex_re2 *oracle, int 
     str got[GROUPS];
     struct regex_span want[GROUPS];
     bool a = regex_match(re, text, got, GROUPS);
-    bool b = regex_re2_match(oracle, (struct regex_span){text.p, text.n}, flags & REGEX_ANCHORED,
+    bool b = regex_re2_match(oracle, (struct regex_span){text.p, text.n}, 0, flags & REGEX_ANCHORED,
                              want, GROUPS);
     assert(a == b && regex_test(re, text) == b);
     for (size_t i = 0; a && i < GROUPS; i++)

@@ -24,7 +24,7 @@ struct regex_re2 *regex_re2_new(struct regex_span pattern, bool dot_nl, const ch
                                 struct regex_span *where, char *where_buf, size_t where_cap);
 void regex_re2_free(struct regex_re2 *re);
 /* Fills all of `groups`; a group that took no part has p NULL. */
-bool regex_re2_match(const struct regex_re2 *re, struct regex_span text, bool anchored,
+bool regex_re2_match(const struct regex_re2 *re, struct regex_span text, size_t from, bool anchored,
                      struct regex_span *groups, size_t groups_n);
 size_t regex_re2_groups(const struct regex_re2 *re);
 int regex_re2_group_named(const struct regex_re2 *re, struct regex_span name);

@@ -90,7 +90,7 @@ void regex_re2_free(struct regex_re2 *re)
     delete re2_of(re);
 }
 
-bool regex_re2_match(const struct regex_re2 *re, struct regex_span text, bool anchored,
+bool regex_re2_match(const struct regex_re2 *re, struct regex_span text, size_t from, bool anchored,
                      struct regex_span *groups, size_t groups_n)
 {
     size_t n = std::min(groups_n, 1 + regex_re2_groups(re));
@@ -102,8 +102,8 @@ bool regex_re2_match(const struct regex_re2 *re, struct regex_span text, bool an
         found = many.data();
     }
     re2::StringPiece subject(text.p ? text.p : "", text.n);
-    if (!re2_of(re)->Match(subject, 0, text.n, anchored ? RE2::ANCHOR_BOTH : RE2::UNANCHORED, found,
-                           static_cast<int>(n)))
+    if (!re2_of(re)->Match(subject, from, text.n, anchored ? RE2::ANCHOR_BOTH : RE2::UNANCHORED,
+                           found, static_cast<int>(n)))
         return false;
     for (size_t i = 0; i < groups_n; i++)
         groups[i] = i < n ? regex_span{found[i].data(), found[i].size()} : regex_span{nullptr, 0};

@@ -27,6 +27,10 @@ enum node_kind {
 /* How a range selector sees its borders. */
 enum extended { EXTENDED_NONE, EXTENDED_ANCHORED, EXTENDED_SMOOTHED };
 
+/* A window that was not written (MetricsQL): the step of the query, or for functions that need two
+ * samples at least enough intervals of scrapes. */
+enum implied { IMPLIED_NOT, IMPLIED_STEP, IMPLIED_RATE };
+
 enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
 
 /* offset and @ of a selector or subquery. */
@@ -65,16 +69,21 @@ struct node {
     uint16_t depth;      /* 1 for a leaf */
     /* The same at every step of a range query: evaluated once. */
     bool invariant;
+    bool keep_names; /* keep_metric_names was written behind it */
     union {
         struct {
             double value;
             bool duration; /* written as one */
+            str suffixed;  /* written 1.5Ki, without sign; empty: was not */
         } number;
         str string;
         struct {
             str name; /* written outside the braces; empty: none */
             struct matcher *matchers;
             size_t matchers_n;
+            /* { or }: each is a further set of matchers, with the name. */
+            struct matcher_set *ors;
+            size_t ors_n;
             struct when when;
             enum extended extended;
             bool counts_only; /* of histograms nothing but count and sum is asked for */
@@ -83,17 +92,21 @@ struct node {
             struct node *selector;
             int64_t range_ms;
             struct node *range_expr;
+            enum implied implied;
         } range;
         struct {
             struct node *expr;
             int64_t range_ms, step_ms; /* step 0: the default */
             struct node *range_expr, *step_expr;
             struct when when;
+            enum implied implied;
         } subquery;
         struct {
             const struct function *fn;
             struct node **args;
             size_t args_n;
+            bool unnamed; /* union written as (a, b) */
+            bool implied; /* vector() around a scalar, which was not written */
         } call;
         struct {
             enum token_kind op;
@@ -127,8 +140,17 @@ struct promql_expr {
     str text;
     struct node *root;
     size_t nodes_n;
+    unsigned features;
     VEC(struct matcher *) compiled; /* matchers that own a regular expression */
 };
+
+static inline bool expr_is_metricsql(const struct promql_expr *e)
+{
+    return e->features & PROMQL_METRICSQL;
+}
+
+/* A node made by the checker; it stands where `at` does. */
+struct node *node_new(struct promql_expr *e, enum node_kind kind, const struct node *at);
 
 /* The node without parentheses around it. */
 static inline const struct node *node_bare(const struct node *n)
@@ -149,6 +171,8 @@ void format_node(const struct node *n, struct strbuf *out);
 /* Its pieces: "sum by (a) ", "+ bool on (a)", "[5m:1m] offset 1m". */
 void format_aggregate_head(const struct node *n, struct strbuf *out);
 void format_operator(const struct node *n, struct strbuf *out);
+/* " keep_metric_names", if it was written. */
+void format_keep(const struct node *n, struct strbuf *out);
 void format_subquery_window(const struct node *n, struct strbuf *out);
 
 #endif

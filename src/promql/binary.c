@@ -105,7 +105,7 @@ static bool with_scalar_put(void *ctx, struct row *r, struct err *err)
         if (!is_absent(r->v[i]))
             r->v[i] = !filter ? w->out[i] : w->out[i] != 0 ? r->v[i] : absent();
     if (!filter && !token_is_trim(op))
-        row_drop_name(w->ev, r);
+        row_drop_name(w->ev, w->n, r);
     return w->sink->put(w->sink->ctx, r, err);
 }
 

@@ -29,6 +29,7 @@ static bool scalar_args(struct eval *ev, const struct node *n, const struct grid
 
 struct each {
     struct eval *ev;
+    const struct node *n;
     const struct function *fn;
     size_t steps, args_n;
     double *args[FUNCTION_ARGS_MAX];
@@ -47,7 +48,7 @@ static bool each_put(void *ctx, struct row *r, struct err *err)
         r->v[i] = e->fn->each(r->v[i], args);
     }
     r->h = NULL;
-    row_drop_name(e->ev, r);
+    row_drop_name(e->ev, e->n, r);
     return e->sink->put(e->sink->ctx, r, err);
 }
 
@@ -79,7 +80,8 @@ static bool eval_each(struct eval *ev, const struct node *n, const struct grid *
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
-    struct each e = {.ev = ev, .fn = n->call.fn, .steps = g->n, .sink = merge ? &merged : sink};
+    struct each e = {
+        .ev = ev, .n = n, .fn = n->call.fn, .steps = g->n, .sink = merge ? &merged : sink};
     bool ok = scalar_args(ev, n, g, e.args, &e.args_n, err) &&
               eval_rows(ev, vector, g, &(struct row_sink){each_put, &e}, err) &&
               (!merge || merger_flush(&m, sink, err));
@@ -436,7 +438,7 @@ static bool put_result(struct over_range *o, const struct range_series *s, doubl
 {
     struct row r = {s->labels, s->drop_name, out, mixed ? o->out_h : NULL};
     if (!(o->fn->flags & FN_KEEP_NAME))
-        row_drop_name(o->ev, &r);
+        row_drop_name(o->ev, o->n, &r);
     if (o->check_names) {
         size_t known = o->seen.n;
         if (label_table_add(&o->seen, r.labels) < known)

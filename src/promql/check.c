@@ -6,7 +6,7 @@
 #include "promql/function_int.h"
 
 struct checker {
-    const struct promql_expr *expr;
+    struct promql_expr *expr;
     struct err *err;
 };
 
@@ -24,10 +24,48 @@ static struct pos at(struct checker *c, uint32_t offset)
     return pos_of(c->expr->text, offset);
 }
 
-static bool expect(struct checker *c, struct node *n, enum promql_type want, const char *where)
+/* vector() around a scalar where MetricsQL takes one. */
+static struct node *imply_vector(struct checker *c, struct node *scalar)
 {
+    struct node *n = node_new(c->expr, NODE_CALL, scalar);
+    n->type = PROMQL_VECTOR;
+    n->call.fn = function_find(STR("vector"), 1, false);
+    n->call.args = arena_array(&c->expr->arena, struct node *, 1);
+    n->call.args[0] = scalar;
+    n->call.args_n = 1;
+    n->call.implied = true;
+    return n;
+}
+
+/* A window that is not written: around a selector [ ], around anything else [ : ]. */
+static struct node *imply_window(struct checker *c, const struct function *fn, struct node *n)
+{
+    struct node *bare = n;
+    enum implied implied = fn->flags & FN_TWO_SAMPLES ? IMPLIED_RATE : IMPLIED_STEP;
+    while (bare->kind == NODE_PAREN)
+        bare = bare->paren;
+    bool selector = bare->kind == NODE_SELECTOR;
+    struct node *window = node_new(c->expr, selector ? NODE_RANGE : NODE_SUBQUERY, n);
+    window->type = PROMQL_MATRIX;
+    if (selector) {
+        window->range.selector = bare;
+        window->range.implied = implied;
+    } else {
+        window->subquery.expr = n->type == PROMQL_SCALAR ? imply_vector(c, n) : n;
+        window->subquery.implied = implied;
+    }
+    return window;
+}
+
+static bool expect(struct checker *c, struct node **slot, enum promql_type want, const char *where)
+{
+    struct node *n = *slot;
     if (!check(c, n))
         return false;
+    if (n->type == PROMQL_SCALAR && want == PROMQL_VECTOR && expr_is_metricsql(c->expr)) {
+        *slot = imply_vector(c, n);
+        return true;
+    }
     if (n->type == want)
         return true;
     err_at(c->err, ERR_INVALID, at(c, n->start), "expected type %s in %s, got %s",
@@ -37,12 +75,12 @@ static bool expect(struct checker *c, struct node *n, enum promql_type want, con
 
 static bool check_aggregate(struct checker *c, struct node *n)
 {
-    if (!expect(c, n->aggregate.expr, PROMQL_VECTOR, "aggregation expression"))
+    if (!expect(c, &n->aggregate.expr, PROMQL_VECTOR, "aggregation expression"))
         return false;
     if (!n->aggregate.param)
         return true;
     bool count_values = n->aggregate.op == TOK_COUNT_VALUES;
-    return expect(c, n->aggregate.param, count_values ? PROMQL_STRING : PROMQL_SCALAR,
+    return expect(c, &n->aggregate.param, count_values ? PROMQL_STRING : PROMQL_SCALAR,
                   "aggregation parameter");
 }
 
@@ -105,12 +143,30 @@ static bool check_sides(struct checker *c, struct node *n)
     return true;
 }
 
+/* MetricsQL filters scalars and joins them with and, or, default, ... as if they were vectors. */
+static void imply_vectors(struct checker *c, struct node *n)
+{
+    enum token_kind op = n->binary.op;
+    struct node **lhs = &n->binary.lhs, **rhs = &n->binary.rhs;
+    bool filter = token_is_comparison(op) && !n->binary.return_bool;
+    bool set = token_is_set_operator(op);
+    if (expr_is_metricsql(c->expr)) {
+        if ((*lhs)->type == PROMQL_SCALAR && (set || (filter && (*rhs)->type == PROMQL_SCALAR)))
+            *lhs = imply_vector(c, *lhs);
+        if ((*rhs)->type == PROMQL_SCALAR && set)
+            *rhs = imply_vector(c, *rhs);
+    }
+    n->type = (*lhs)->type == PROMQL_SCALAR && (*rhs)->type == PROMQL_SCALAR ? PROMQL_SCALAR
+                                                                             : PROMQL_VECTOR;
+}
+
 static bool check_binary(struct checker *c, struct node *n)
 {
     enum token_kind op = n->binary.op;
     str twice;
     if (!check(c, n->binary.lhs) || !check(c, n->binary.rhs))
         return false;
+    imply_vectors(c, n);
     if (n->binary.return_bool && !token_is_comparison(op))
         return err_at(c->err, ERR_INVALID, at(c, operator_at(c, n)),
                       "bool modifier can only be used on comparison operators");
@@ -138,27 +194,42 @@ static bool check_arg_count(struct checker *c, const struct node *n)
         return err_at(c->err, ERR_INVALID, pos,
                       "expected at least %zu argument(s) in call to \"%.*s\", got %zu", least,
                       STR_ARG(f->name), have);
-    if (f->variadic > 0 && have > least + (size_t)f->variadic)
-        return err_at(c->err, ERR_INVALID, pos,
-                      "expected at most %zu argument(s) in call to \"%.*s\", got %zu",
-                      least + (size_t)f->variadic, STR_ARG(f->name), have);
+    if (f->variadic > 0 && have > least + (size_t)f->variadic) {
+        err_at(c->err, ERR_INVALID, pos,
+               "expected at most %zu argument(s) in call to \"%.*s\", got %zu",
+               least + (size_t)f->variadic, STR_ARG(f->name), have);
+        if (!expr_is_metricsql(c->expr) && function_find(f->name, have, true) != f)
+            err_hint(c->err, "%.*s() with %zu arguments is MetricsQL: --enable-feature=metricsql",
+                     STR_ARG(f->name), have);
+        return false;
+    }
     return true;
 }
 
-static bool check_arg(struct checker *c, const struct node *call, struct node *arg, size_t i)
+static bool check_arg(struct checker *c, const struct node *call, size_t i)
 {
     const struct function *f = call->call.fn;
+    struct node *arg = call->call.args[i];
     enum promql_type want = f->args[i < f->args_n ? i : f->args_n - 1u];
     if (!check(c, arg))
         return false;
+    bool number = arg->type == PROMQL_SCALAR || arg->type == PROMQL_VECTOR;
+    if (expr_is_metricsql(c->expr) && number && arg->type != want) {
+        if (want == PROMQL_VECTOR)
+            arg = call->call.args[i] = imply_vector(c, arg);
+        else if (want == PROMQL_MATRIX)
+            arg = call->call.args[i] = imply_window(c, f, arg);
+    }
     if (arg->type == want)
         return true;
     err_at(c->err, ERR_INVALID, at(c, arg->start),
            "expected type %s in call to function \"%.*s\", got %s", type_described(want),
            STR_ARG(f->name), type_described(arg->type));
     if (want == PROMQL_MATRIX && arg->kind == NODE_SELECTOR)
-        err_hint(c->err, "a range selector is missing: %.*s(%.*s[5m])", STR_ARG(f->name),
-                 STR_ARG(str_sub(c->expr->text, arg->start, arg->end)));
+        err_hint(c->err,
+                 "a range selector is missing: %.*s(%.*s[5m]); --enable-feature=metricsql does "
+                 "without",
+                 STR_ARG(f->name), STR_ARG(str_sub(c->expr->text, arg->start, arg->end)));
     if (want == PROMQL_VECTOR && arg->type == PROMQL_MATRIX)
         err_hint(c->err, "did you mean rate()? a range vector needs a function over time first");
     return false;
@@ -174,10 +245,10 @@ static bool check_info(struct checker *c, struct node *n)
                       type_described(labels->type));
     if (labels->kind != NODE_SELECTOR)
         return err_at(c->err, ERR_INVALID, at(c, labels->start), "expected label selectors only");
-    if (labels->selector.name.n)
+    if (labels->selector.name.n || labels->selector.ors_n)
         return err_at(c->err, ERR_INVALID, at(c, labels->start),
                       "expected label selectors only, got vector selector instead");
-    return check_arg(c, n, n->call.args[0], 0);
+    return check_arg(c, n, 0);
 }
 
 static bool check_call(struct checker *c, struct node *n)
@@ -187,7 +258,7 @@ static bool check_call(struct checker *c, struct node *n)
     if (str_eqz(n->call.fn->name, "info") && n->call.args_n > 1)
         return check_info(c, n);
     for (size_t i = 0; i < n->call.args_n; i++)
-        if (!check_arg(c, n, n->call.args[i], i))
+        if (!check_arg(c, n, i))
             return false;
     const struct function *f = n->call.fn;
     if (!f->each && !f->window && !f->row && !f->call && !f->scalar && !f->scalars)
@@ -196,10 +267,9 @@ static bool check_call(struct checker *c, struct node *n)
     return true;
 }
 
-static bool check_selector(struct checker *c, const struct node *n)
+static bool check_matchers(struct checker *c, const struct node *n, const struct matcher *m,
+                           size_t count)
 {
-    const struct matcher *m = n->selector.matchers;
-    size_t count = n->selector.matchers_n;
     if (n->selector.name.n) {
         for (size_t i = 0; i + 1 < count; i++)
             if (str_eq(m[i].name, LABEL_NAME))
@@ -215,11 +285,21 @@ static bool check_selector(struct checker *c, const struct node *n)
                   "vector selector must contain at least one non-empty matcher");
 }
 
+static bool check_selector(struct checker *c, const struct node *n)
+{
+    if (!check_matchers(c, n, n->selector.matchers, n->selector.matchers_n))
+        return false;
+    for (size_t i = 0; i < n->selector.ors_n; i++)
+        if (!check_matchers(c, n, n->selector.ors[i].m, n->selector.ors[i].n))
+            return false;
+    return true;
+}
+
 static bool check_unary(struct checker *c, struct node *n)
 {
     if (!check(c, n->unary.expr))
         return false;
-    enum promql_type t = n->unary.expr->type;
+    enum promql_type t = n->type = n->unary.expr->type;
     if (t == PROMQL_SCALAR || t == PROMQL_VECTOR)
         return true;
     return err_at(c->err, ERR_INVALID, at(c, n->start),
@@ -232,6 +312,8 @@ static bool check_subquery(struct checker *c, struct node *n)
 {
     if (!check(c, n->subquery.expr))
         return false;
+    if (n->subquery.expr->type == PROMQL_SCALAR && expr_is_metricsql(c->expr))
+        n->subquery.expr = imply_vector(c, n->subquery.expr);
     if (n->subquery.expr->type == PROMQL_VECTOR)
         return true;
     return err_at(c->err, ERR_INVALID, at(c, n->start),
@@ -257,7 +339,10 @@ static bool check(struct checker *c, struct node *n)
     case NODE_UNARY:
         return check_unary(c, n);
     case NODE_PAREN:
-        return check(c, n->paren);
+        if (!check(c, n->paren))
+            return false;
+        n->type = n->paren->type;
+        return true;
     default:
         return true;
     }

@@ -193,6 +193,7 @@ static bool eval_each_step(struct eval *ev, const struct node *n, const struct g
 
 struct negation {
     struct eval *ev;
+    const struct node *node;
     size_t n;
     const struct row_sink *sink;
     struct histogram_work work;
@@ -222,7 +223,7 @@ static bool negate_put(void *ctx, struct row *r, struct err *err)
             r->v[i] = -r->v[i];
     if (r->h && !negate_histograms(neg, r, err))
         return false;
-    row_drop_name(neg->ev, r);
+    row_drop_name(neg->ev, neg->node, r);
     return neg->sink->put(neg->sink->ctx, r, err);
 }
 
@@ -235,7 +236,7 @@ static bool eval_unary(struct eval *ev, const struct node *n, const struct grid 
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
-    struct negation neg = {.ev = ev, .n = g->n, .sink = merge ? &merged : sink};
+    struct negation neg = {.ev = ev, .node = n, .n = g->n, .sink = merge ? &merged : sink};
     arena_init_quota(&neg.arena, eval_quota(ev));
     bool ok = eval_rows(ev, n->unary.expr, g, &(struct row_sink){negate_put, &neg}, err) &&
               (!merge || merger_flush(&m, sink, err));

@@ -194,6 +194,13 @@ bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, s
 bool eval_range(struct eval *ev, const struct node *n, const struct windows *w,
                 const struct range_sink *sink, struct err *err);
 
+/* ---- union.c: selectors with { or } ---- */
+
+/* The series of a selector: of one set of matchers, or of several together, in order, each once.
+ * `sel` NULL after an error. */
+struct selection_ref selector_select(struct eval *ev, const struct node *selector,
+                                     const struct select_hints *h, struct err *err);
+
 /* ---- tiered.c: selections of which a part is rows of tiers ---- */
 
 struct tiered {
@@ -226,8 +233,9 @@ void tiered_note(struct eval *ev, const struct tiered *t, const struct node *at,
 
 /* The labels without the metric name (and __type__, __unit__). */
 struct labels labels_nameless(struct arena *a, struct labels ls);
-/* Drops the name of a row now or later, as the query's mode says. */
-void row_drop_name(struct eval *ev, struct row *r);
+/* Drops the name of a row of node `n` now or later, as the query's mode says; not with
+ * keep_metric_names. */
+void row_drop_name(struct eval *ev, const struct node *n, struct row *r);
 /* True unless it is certain that rows of this node stay distinct without their names. */
 bool node_names_vary(const struct eval *ev, const struct node *n);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "model/exemplar.h"
 #include "promql/function_int.h"
 
 static void add_duration(int64_t ms, struct strbuf *out)
@@ -17,7 +18,10 @@ static void add_duration(int64_t ms, struct strbuf *out)
 static void add_number(const struct node *n, struct strbuf *out)
 {
     char text[F64_TEXT_MAX];
-    if (n->number.duration)
+    if (n->number.suffixed.n)
+        strbuf_addf(out, "%s%.*s", signbit(n->number.value) ? "-" : "",
+                    STR_ARG(n->number.suffixed));
+    else if (n->number.duration)
         add_duration(llround(n->number.value * 1000), out);
     else
         strbuf_add(out, str_of(text, f64_format(n->number.value, text)));
@@ -70,11 +74,13 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void add_matchers(const struct node *n, struct strbuf *out)
+/* One set, sorted, behind `before`; returns how many. */
+static size_t add_set(const struct node *n, struct matcher_set set, const char *before,
+                      struct strbuf *out)
 {
     VEC(char *) texts = {0};
-    for (size_t i = 0; i < n->selector.matchers_n; i++) {
-        const struct matcher *m = &n->selector.matchers[i];
+    for (size_t i = 0; i < set.n; i++) {
+        const struct matcher *m = &set.m[i];
         if (m->op == MATCH_EQ && str_eq(m->name, LABEL_NAME) && m->value.n &&
             str_eq(m->value, n->selector.name))
             continue;
@@ -85,13 +91,23 @@ static void add_matchers(const struct node *n, struct strbuf *out)
     if (texts.n)
         qsort(texts.at, texts.n, sizeof *texts.at, by_text);
     for (size_t i = 0; i < texts.n; i++) {
-        strbuf_addc(out, i ? ',' : '{');
+        strbuf_addz(out, i ? "," : before);
         strbuf_addz(out, texts.at[i]);
         free(texts.at[i]);
     }
-    if (texts.n)
-        strbuf_addc(out, '}');
+    size_t count = texts.n;
     vec_fini(&texts);
+    return count;
+}
+
+static void add_matchers(const struct node *n, struct strbuf *out)
+{
+    struct matcher_set first = {n->selector.matchers, n->selector.matchers_n};
+    size_t count = add_set(n, first, "{", out);
+    for (size_t i = 0; i < n->selector.ors_n; i++)
+        count += add_set(n, n->selector.ors[i], count ? " or " : "{", out);
+    if (count)
+        strbuf_addc(out, '}');
 }
 
 static void add_selector(const struct node *n, struct strbuf *out)
@@ -110,6 +126,8 @@ static void add_window(int64_t ms, const struct node *expr, struct strbuf *out)
 
 void format_subquery_window(const struct node *n, struct strbuf *out)
 {
+    if (n->subquery.implied)
+        return;
     strbuf_addc(out, '[');
     add_window(n->subquery.range_ms, n->subquery.range_expr, out);
     strbuf_addc(out, ':');
@@ -218,6 +236,24 @@ static void add_arithmetic(const struct node *n, struct strbuf *out)
         strbuf_addc(out, ')');
 }
 
+void format_keep(const struct node *n, struct strbuf *out)
+{
+    if (n->keep_names)
+        strbuf_addz(out, " keep_metric_names");
+}
+
+static void add_call(const struct node *n, struct strbuf *out)
+{
+    if (n->call.implied) {
+        format_node(n->call.args[0], out);
+        return;
+    }
+    if (!n->call.unnamed)
+        strbuf_add(out, n->call.fn->name);
+    add_args(n->call.args, n->call.args_n, out);
+    format_keep(n, out);
+}
+
 void format_node(const struct node *n, struct strbuf *out)
 {
     switch (n->kind) {
@@ -233,9 +269,11 @@ void format_node(const struct node *n, struct strbuf *out)
         break;
     case NODE_RANGE:
         add_selector(n->range.selector, out);
-        strbuf_addc(out, '[');
-        add_window(n->range.range_ms, n->range.range_expr, out);
-        strbuf_addc(out, ']');
+        if (!n->range.implied) {
+            strbuf_addc(out, '[');
+            add_window(n->range.range_ms, n->range.range_expr, out);
+            strbuf_addc(out, ']');
+        }
         add_extended(n->range.selector->selector.extended, out);
         add_when(&n->range.selector->selector.when, EXTENDED_NONE, out);
         break;
@@ -244,8 +282,7 @@ void format_node(const struct node *n, struct strbuf *out)
         format_subquery_window(n, out);
         break;
     case NODE_CALL:
-        strbuf_add(out, n->call.fn->name);
-        add_args(n->call.args, n->call.args_n, out);
+        add_call(n, out);
         break;
     case NODE_AGGREGATE:
         add_aggregate(n, out);
@@ -261,6 +298,8 @@ void format_node(const struct node *n, struct strbuf *out)
         strbuf_addc(out, '(');
         format_node(n->paren, out);
         strbuf_addc(out, ')');
+        if (n->paren->kind == NODE_BINARY)
+            format_keep(n->paren, out);
         break;
     case NODE_DURATION:
         add_arithmetic(n, out);

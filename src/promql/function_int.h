@@ -81,6 +81,8 @@ enum function_flags {
     FN_START_TIMES = 16,   /* of counters: sees resets, also by start times */
     FN_ANCHORED = 32,      /* allowed on anchored selectors */
     FN_SMOOTHED = 64,      /* allowed on smoothed selectors */
+    FN_METRICSQL = 128,    /* not of PromQL: known only with PROMQL_METRICSQL */
+    FN_TWO_SAMPLES = 256,  /* needs two samples: a window that is not written is wide enough */
 };
 
 struct function {
@@ -116,11 +118,13 @@ struct function_family {
 };
 
 extern const struct function_family family_absent, family_histogram, family_label, family_math,
-    family_order, family_over_time, family_rate, family_scalar, family_time, family_trend;
+    family_order, family_over_time, family_rate, family_scalar, family_time, family_trend,
+    family_metricsql_label, family_metricsql_range, family_metricsql_time, family_metricsql_union;
 
-/* NULL when there is none. */
-const struct function *function_find(str name);
+/* NULL when there is none. With `metricsql` its functions are known too; where one has the name of
+ * a function of PromQL, it is meant by calls with more arguments than that takes. */
+const struct function *function_find(str name, size_t args_n, bool metricsql);
 /* The function whose name is nearest; empty when none is near. */
-str function_nearest(str name);
+str function_nearest(str name, bool metricsql);
 
 #endif

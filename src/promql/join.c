@@ -29,6 +29,7 @@ struct join {
     const struct matching *match;
     const struct grid *grid;
     struct names on;
+    struct names kept;         /* of `on`: with the name, where that stays */
     struct label_table groups; /* the labels that were matched */
     struct side many, one;     /* swapped when the right side is the many */
     bool swapped, arithmetic;
@@ -140,10 +141,12 @@ static struct labels result_labels(struct join *j, struct labels many, struct la
 {
     struct arena *a = &j->ev->arena;
     const struct matching *m = j->match;
-    if (j->arithmetic || (j->n->binary.return_bool && !j->ev->delayed_names))
+    bool keep = j->n->keep_names;
+    if (!keep && (j->arithmetic || (j->n->binary.return_bool && !j->ev->delayed_names)))
         many = labels_nameless(a, many);
     if (m->card == CARD_ONE_TO_ONE)
-        return m->on ? labels_keep(a, many, &j->on) : labels_without(a, many, &j->on, true);
+        return m->on ? labels_keep(a, many, keep ? &j->kept : &j->on)
+                     : labels_without(a, many, &j->on, true);
     if (m->include.n == 0)
         return many;
     struct labels_builder b;
@@ -165,7 +168,7 @@ static bool result_row(struct join *j, struct labels ls, bool track, size_t *out
             return false;
         for (size_t k = 0; k < j->grid->n; k++)
             v[k] = absent();
-        vec_push(&j->out, (struct row){ls, j->n->binary.return_bool, v, NULL});
+        vec_push(&j->out, (struct row){ls, j->n->binary.return_bool && !j->n->keep_names, v, NULL});
         vec_push(&j->owners, (struct owner){0});
         eval_count_outside(j->ev, sizeof *j->out.at + sizeof *j->owners.at);
     }
@@ -404,6 +407,11 @@ static void join_init(struct join *j, struct eval *ev, const struct node *n, con
                        .arithmetic =
                            !token_is_comparison(n->binary.op) && !token_is_trim(n->binary.op),
                        .pair = {ev, n, &ev->arena, {0}}};
+    j->kept.at = arena_array(&ev->arena, str, j->on.n + 1);
+    if (j->on.n)
+        memcpy(j->kept.at, j->on.at, j->on.n * sizeof *j->on.at);
+    j->kept.at[j->on.n] = LABEL_NAME;
+    j->kept.n = j->on.n + 1;
 }
 
 static void join_fini(struct join *j)
@@ -427,13 +435,14 @@ bool eval_join(struct eval *ev, const struct node *n, const struct grid *g,
     return ok;
 }
 
-/* ---- and, or, unless ---- */
+/* ---- and, or, unless; if, ifnot ---- */
 
 struct set_filter {
     struct join *j;
     bool **present; /* per group of the other side: the steps at which it has a value */
     size_t groups_n;
     bool keep_present;
+    bool *everywhere; /* if, ifnot: of an only series without labels, which is for all groups */
     const struct row_sink *sink;
 };
 
@@ -441,7 +450,7 @@ static bool set_put(void *ctx, struct row *r, struct err *err)
 {
     struct set_filter *f = ctx;
     size_t g = label_table_add(&f->j->groups, match_labels(f->j, r->labels));
-    const bool *present = g < f->groups_n ? f->present[g] : NULL;
+    const bool *present = g < f->groups_n ? f->present[g] : f->everywhere;
     for (size_t k = 0; k < f->j->grid->n; k++)
         if ((present && present[k]) != f->keep_present) {
             r->v[k] = absent();
@@ -480,16 +489,114 @@ static bool eval_or(struct join *j, const struct row_sink *sink, struct err *err
     return ok;
 }
 
+/* MetricsQL: a side that is one series without labels matches whatever the other has. */
+static const struct row *only_scalar(const struct side *s)
+{
+    return s->rows.n == 1 && s->rows.at[0].labels.n == 0 ? &s->rows.at[0] : NULL;
+}
+
+/* NaN is no value to MetricsQL, which cannot tell it from a gap. */
+static bool has_number(const struct row *r, size_t k)
+{
+    return (r->h && r->h[k]) || (!is_absent(r->v[k]) && r->v[k] == r->v[k]);
+}
+
+static void drop_nan(struct side *s, size_t steps)
+{
+    for (size_t i = 0; i < s->rows.n; i++)
+        for (size_t k = 0; k < steps; k++)
+            if (!has_number(&s->rows.at[i], k))
+                s->rows.at[i].v[k] = absent();
+}
+
+static bool eval_if(struct join *j, const struct row_sink *sink, struct err *err)
+{
+    struct set_filter f = {.j = j, .keep_present = j->n->binary.op == TOK_IF, .sink = sink};
+    if (!collect_side(j, j->n->binary.rhs, &j->one, err))
+        return false;
+    drop_nan(&j->one, j->grid->n);
+    if (!presence(j, &j->one, &f, err))
+        return false;
+    if (only_scalar(&j->one))
+        f.everywhere = f.present[0];
+    return eval_rows(j->ev, j->n->binary.lhs, j->grid, &(struct row_sink){set_put, &f}, err);
+}
+
+/* Takes the values of `from` at the steps where `to` has none. */
+static bool fill_from(struct join *j, struct row *to, const struct row *from, struct err *err)
+{
+    for (size_t k = 0; k < j->grid->n; k++) {
+        if (has_number(to, k) || !has_number(from, k))
+            continue;
+        if (from->h && from->h[k]) {
+            if (!to->h && !(to->h = eval_histograms_new(j->ev, j->grid->n, err)))
+                return false;
+            to->h[k] = from->h[k];
+            to->v[k] = absent();
+        } else {
+            to->v[k] = from->v[k];
+        }
+    }
+    return true;
+}
+
+struct filler {
+    struct join *j;
+    size_t groups_n; /* of the right side */
+    bool any;
+    const struct row *everywhere;
+    const struct row_sink *sink;
+};
+
+static bool fill_put(void *ctx, struct row *r, struct err *err)
+{
+    struct filler *f = ctx;
+    struct join *j = f->j;
+    size_t g = label_table_add(&j->groups, match_labels(j, r->labels));
+    f->any = true;
+    if (g < f->groups_n) {
+        for (uint32_t i = j->one.start[g]; i < j->one.start[g + 1]; i++)
+            if (!fill_from(j, r, side_row(&j->one, i), err))
+                return false;
+    } else if (f->everywhere && !fill_from(j, r, f->everywhere, err)) {
+        return false;
+    }
+    return f->sink->put(f->sink->ctx, r, err);
+}
+
+/* The left side with its gaps filled from the right; the right side when there is no left one. */
+static bool eval_default(struct join *j, const struct row_sink *sink, struct err *err)
+{
+    struct filler f = {.j = j, .sink = sink};
+    if (!collect_side(j, j->n->binary.rhs, &j->one, err))
+        return false;
+    order_side(j, &j->one);
+    f.groups_n = j->groups.n;
+    f.everywhere = only_scalar(&j->one);
+    if (!eval_rows(j->ev, j->n->binary.lhs, j->grid, &(struct row_sink){fill_put, &f}, err))
+        return false;
+    for (size_t i = 0; !f.any && i < j->one.rows.n; i++)
+        if (!sink->put(sink->ctx, &j->one.rows.at[i], err))
+            return false;
+    return true;
+}
+
+static bool eval_and(struct join *j, const struct row_sink *sink, struct err *err)
+{
+    struct set_filter f = {.j = j, .keep_present = j->n->binary.op == TOK_AND, .sink = sink};
+    return collect_side(j, j->n->binary.rhs, &j->one, err) && presence(j, &j->one, &f, err) &&
+           eval_rows(j->ev, j->n->binary.lhs, j->grid, &(struct row_sink){set_put, &f}, err);
+}
+
 bool eval_set(struct eval *ev, const struct node *n, const struct grid *g,
               const struct row_sink *sink, struct err *err)
 {
+    static bool (*const how[])(struct join *, const struct row_sink *, struct err *) = {
+        [TOK_AND] = eval_and,         [TOK_OR] = eval_or, [TOK_UNLESS] = eval_and,
+        [TOK_DEFAULT] = eval_default, [TOK_IF] = eval_if, [TOK_IFNOT] = eval_if};
     struct join j;
     join_init(&j, ev, n, g);
-    struct set_filter f = {.j = &j, .keep_present = n->binary.op == TOK_AND, .sink = sink};
-    bool ok = n->binary.op == TOK_OR
-                  ? eval_or(&j, sink, err)
-                  : collect_side(&j, n->binary.rhs, &j.one, err) && presence(&j, &j.one, &f, err) &&
-                        eval_rows(ev, n->binary.lhs, g, &(struct row_sink){set_put, &f}, err);
+    bool ok = how[n->binary.op](&j, sink, err);
     join_fini(&j);
     return ok;
 }

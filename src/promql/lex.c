@@ -39,6 +39,9 @@ static const struct word words[] = {
     {STR_INIT("and"), TOK_AND},
     {STR_INIT("or"), TOK_OR},
     {STR_INIT("unless"), TOK_UNLESS},
+    {STR_INIT("default"), TOK_DEFAULT},
+    {STR_INIT("if"), TOK_IF},
+    {STR_INIT("ifnot"), TOK_IFNOT},
     {STR_INIT("atan2"), TOK_ATAN2},
     {STR_INIT("avg"), TOK_AVG},
     {STR_INIT("bottomk"), TOK_BOTTOMK},
@@ -230,13 +233,52 @@ static bool scan_duration(struct lexer *lx)
     return true;
 }
 
+double number_suffix(str number, str *digits)
+{
+    static const char letters[] = "kmgt";
+    bool binary = false;
+    str s = number;
+    *digits = number;
+    if (s.n > 2 && (s.p[1] | 32) == 'x')
+        return 1;
+    if (s.n > 1 && (s.p[s.n - 1] | 32) == 'b')
+        s.n--;
+    if (s.n > 1 && (s.p[s.n - 1] | 32) == 'i')
+        binary = true, s.n--;
+    const char *letter = s.n > 1 ? strchr(letters, s.p[s.n - 1] | 32) : NULL;
+    if (!letter || !*letter || !in_set("0123456789.", (unsigned char)s.p[s.n - 2]))
+        return 1;
+    s.n--;
+    *digits = s;
+    double m = 1;
+    for (const char *l = letters; l <= letter; l++)
+        m *= binary ? 1024 : 1000;
+    return m;
+}
+
+/* The letters of 1Ki, 5M, 2.5TB behind the digits. */
+static bool scan_suffix(struct lexer *lx, size_t start, size_t digits_end)
+{
+    str digits;
+    lx->pos = digits_end;
+    while (is_alpha(peek(lx)))
+        lx->pos++;
+    return !is_alnum(peek(lx)) && number_suffix(str_sub(lx->text, start, lx->pos), &digits) != 1 &&
+           digits.n == digits_end - start;
+}
+
 static struct token lex_number(struct lexer *lx, size_t start)
 {
     lx->duration_mode = false;
     if (scan_number(lx))
         return token_at(lx, TOK_NUMBER, start);
+    size_t digits_end = lx->pos;
     if (scan_duration(lx))
         return token_at(lx, TOK_DURATION, start);
+    size_t bad_end = lx->pos;
+    if (lx->metricsql && !lx->in_brackets && scan_suffix(lx, start, digits_end))
+        return token_at(lx, TOK_NUMBER, start);
+    lx->pos = bad_end;
     return fail(lx, start, "bad number or duration syntax: \"%.*s\"",
                 (int)(lx->pos - start > 100 ? 100 : lx->pos - start), lx->text.p + start);
 }
@@ -323,6 +365,11 @@ static bool paren_follows(const struct lexer *lx)
     return i < lx->text.n && lx->text.p[i] == '(';
 }
 
+static bool is_metricsql_operator(enum token_kind k)
+{
+    return k >= TOK_DEFAULT && k <= TOK_IFNOT;
+}
+
 static struct token lex_word(struct lexer *lx)
 {
     size_t start = lx->pos;
@@ -334,7 +381,7 @@ static struct token lex_word(struct lexer *lx)
     struct token t = token_at(lx, colon ? TOK_METRIC_IDENT : TOK_IDENT, start);
     str word = str_sub(lx->text, start, lx->pos);
     for (size_t i = 0; i < WORDS_N && !colon; i++)
-        if (str_eq_nocase(words[i].text, word))
+        if (str_eq_nocase(words[i].text, word) && !is_metricsql_operator(words[i].kind))
             t.kind = words[i].kind;
     if (t.kind >= TOK_FILL && t.kind <= TOK_FILL_RIGHT && !paren_follows(lx))
         t.kind = TOK_IDENT;
@@ -442,6 +489,13 @@ static struct token lex_in_duration(struct lexer *lx)
         lx->got_duration = true;
         return t;
     }
+    lx->pos = lx->metricsql ? start : lx->pos;
+    if (lx->metricsql && is_alpha(c)) {
+        while (is_alnum(peek(lx)))
+            lx->pos++;
+        lx->got_duration = true;
+        return token_at(lx, TOK_IDENT, start);
+    }
     return fail_rune(lx, start, start, "unexpected character in duration expression: ", "");
 }
 
@@ -457,6 +511,8 @@ static struct token lex_in_braces(struct lexer *lx)
             lx->pos++;
         return token_at(lx, TOK_IDENT, start);
     }
+    if (lx->metricsql && c == '+')
+        return one(lx, TOK_ADD);
     switch (c) {
     case ',':
         return one(lx, TOK_COMMA);

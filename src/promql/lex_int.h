@@ -47,6 +47,9 @@ enum token_kind {
     TOK_AND,
     TOK_OR,
     TOK_UNLESS,
+    TOK_DEFAULT, /* the next three are words to the lexer; parse_metricsql.c makes them operators */
+    TOK_IF,
+    TOK_IFNOT,
     TOK_EQL_REGEX,
     TOK_NEQ_REGEX,
     TOK_AT,
@@ -101,6 +104,7 @@ struct lexer {
     size_t pos;
     bool in_braces, in_brackets, got_colon, got_duration, duration_mode, failed;
     int parens;
+    bool metricsql;  /* numbers like 1Ki, names inside [ ], + inside { } */
     char error[160]; /* of TOK_ERROR */
 };
 
@@ -131,11 +135,13 @@ static inline bool token_is_trim(enum token_kind k)
 }
 static inline bool token_is_set_operator(enum token_kind k)
 {
-    return k == TOK_AND || k == TOK_OR || k == TOK_UNLESS;
+    return k >= TOK_AND && k <= TOK_IFNOT;
 }
 
 /* "+", "sum", "<=": how the token is written in canonical text. */
 str token_text(enum token_kind k);
+/* What a number like 1.5Ki is multiplied by, and the text without its suffix; 1: it has none. */
+double number_suffix(str number, str *digits);
 /* How messages name a token: identifier "x", <op:+>, <by>, end of input. */
 void token_describe(struct token t, str text, struct strbuf *out);
 

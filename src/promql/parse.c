@@ -27,6 +27,18 @@ struct node *parse_new(struct parser *p, enum node_kind kind, uint32_t start)
     return n;
 }
 
+/* The checker adds at most a few nodes for each that was read, so there is room for them. */
+struct node *node_new(struct promql_expr *e, enum node_kind kind, const struct node *at)
+{
+    struct node *n = arena_new(&e->arena, struct node);
+    n->kind = kind;
+    n->id = (uint32_t)e->nodes_n++;
+    n->start = at->start;
+    n->end = at->end;
+    n->depth = at->depth;
+    return n;
+}
+
 struct node *parse_fail(struct parser *p, enum err_kind kind, uint32_t at, const char *fmt, ...)
 {
     if (p->failed)
@@ -44,12 +56,16 @@ struct node *parse_fail(struct parser *p, enum err_kind kind, uint32_t at, const
 struct node *parse_unexpected(struct parser *p, const char *context, const char *expected)
 {
     STRBUF_CLEANUP struct strbuf what = {0};
-    if (p->tok.kind == TOK_ERROR)
-        return parse_fail(p, ERR_INVALID, p->tok.start, "%s", p->lex.error);
+    if (p->tok.kind == TOK_ERROR) {
+        parse_fail(p, ERR_INVALID, p->tok.start, "%s", p->lex.error);
+        metricsql_hint(p);
+        return NULL;
+    }
     token_describe(p->tok, p->expr->text, &what);
-    return parse_fail(p, ERR_INVALID, p->tok.start, "unexpected %s%s%s%s%s", what.p,
-                      context ? " in " : "", context ? context : "", expected ? ", expected " : "",
-                      expected ? expected : "");
+    parse_fail(p, ERR_INVALID, p->tok.start, "unexpected %s%s%s%s%s", what.p, context ? " in " : "",
+               context ? context : "", expected ? ", expected " : "", expected ? expected : "");
+    metricsql_hint(p);
+    return NULL;
 }
 
 void parse_advance(struct parser *p)
@@ -81,8 +97,7 @@ str parse_token_text(const struct parser *p, struct token t)
     return str_sub(p->expr->text, t.start, t.end);
 }
 
-/* The depth of a node over `child`; false past the limit. */
-static bool over(struct parser *p, struct node *n, const struct node *child)
+bool parse_over(struct parser *p, struct node *n, const struct node *child)
 {
     if (child && child->depth + 1 > n->depth)
         n->depth = (uint16_t)(child->depth + 1);
@@ -150,9 +165,10 @@ bool parse_number_token(struct parser *p, double *out)
     }
     char *text = arena_alloc(&p->expr->arena, s.n + 1);
     size_t n;
+    double times = parser_is_metricsql(p) ? number_suffix(s, &s) : 1;
     strip_underscores(s, text, &n);
     if (integer_literal(str_of(text, n), out))
-        return true;
+        return *out *= times, true;
     bool word = s.n == 3 && (s.p[0] | 32) >= 'a';
     if (!f64_parse(str_of(text, n), out) || (isinf(*out) && !word)) {
         parse_fail(p, ERR_INVALID, p->tok.start,
@@ -160,6 +176,7 @@ bool parse_number_token(struct parser *p, double *out)
                    s.n > 350 ? 350 : (int)s.n, s.p);
         return false;
     }
+    *out *= times;
     return true;
 }
 
@@ -169,6 +186,9 @@ static struct node *parse_number(struct parser *p)
     if (!n || !parse_number_token(p, &n->number.value))
         return NULL;
     n->number.duration = p->tok.kind == TOK_DURATION;
+    str text = parse_token_text(p, p->tok), digits;
+    if (p->tok.kind == TOK_NUMBER && parser_is_metricsql(p) && number_suffix(text, &digits) != 1)
+        n->number.suffixed = text;
     n->type = PROMQL_SCALAR;
     n->end = p->tok.end;
     parse_advance(p);
@@ -188,10 +208,15 @@ static struct node *parse_string(struct parser *p)
 
 static struct node *parse_paren(struct parser *p)
 {
-    struct node *n = parse_new(p, NODE_PAREN, p->tok.start);
+    uint32_t start = p->tok.start;
+    struct node *n = parse_new(p, NODE_PAREN, start);
     parse_advance(p);
-    if (!n || !(n->paren = parse_operators(p, 0)) || !over(p, n, n->paren))
+    if (parser_is_metricsql(p) && p->tok.kind == TOK_RPAREN)
+        return metricsql_union(p, start, NULL);
+    if (!n || !(n->paren = parse_operators(p, 0)) || !parse_over(p, n, n->paren))
         return NULL;
+    if (parser_is_metricsql(p) && p->tok.kind == TOK_COMMA)
+        return metricsql_union(p, start, n->paren);
     if (p->tok.kind != TOK_RPAREN)
         return parse_unexpected(p, NULL, NULL);
     n->type = n->paren->type;
@@ -201,14 +226,14 @@ static struct node *parse_paren(struct parser *p)
 }
 
 /* ( expr, expr, ... ) */
-static bool parse_args(struct parser *p, struct node *n, struct node ***out, size_t *out_n)
+bool parse_args(struct parser *p, struct node *n, struct node ***out, size_t *out_n)
 {
     VEC(struct node *) v = {0};
     bool ok = false;
     parse_advance(p);
     while (p->tok.kind != TOK_RPAREN || v.n) {
         struct node *arg = parse_operators(p, 0);
-        if (!arg || !over(p, n, arg))
+        if (!arg || !parse_over(p, n, arg))
             goto out;
         vec_push(&v, arg);
         if (p->tok.kind == TOK_RPAREN)
@@ -219,6 +244,8 @@ static bool parse_args(struct parser *p, struct node *n, struct node ***out, siz
         }
         uint32_t comma = p->tok.start;
         parse_advance(p);
+        if (p->tok.kind == TOK_RPAREN && parser_is_metricsql(p))
+            break;
         if (p->tok.kind == TOK_RPAREN) {
             parse_fail(p, ERR_INVALID, comma, "trailing commas not allowed in function call args");
             goto out;
@@ -235,21 +262,33 @@ out:
     return ok;
 }
 
+static struct node *unknown_function(struct parser *p, struct token name, bool metricsql)
+{
+    str s = parse_token_text(p, name);
+    parse_fail(p, ERR_INVALID, name.start, "unknown function with name \"%.*s\"", STR_ARG(s));
+    str near = function_nearest(s, parser_is_metricsql(p));
+    if (metricsql)
+        metricsql_hint_needed(p, s);
+    else if (near.n)
+        err_hint(p->err, "did you mean %.*s()?", STR_ARG(near));
+    return NULL;
+}
+
 static struct node *parse_call(struct parser *p, struct token name)
 {
+    str s = parse_token_text(p, name);
+    bool with = str_eq_nocase(s, STR("with"));
+    if (with)
+        return parser_is_metricsql(p) ? parse_with(p, name) : unknown_function(p, name, true);
     struct node *n = parse_new(p, NODE_CALL, name.start);
     if (!n || !parse_args(p, n, &n->call.args, &n->call.args_n))
         return NULL;
     n->end = p->closing;
-    str s = parse_token_text(p, name);
-    n->call.fn = function_find(s);
-    if (!n->call.fn) {
-        parse_fail(p, ERR_INVALID, name.start, "unknown function with name \"%.*s\"", STR_ARG(s));
-        str near = function_nearest(s);
-        if (near.n)
-            err_hint(p->err, "did you mean %.*s()?", STR_ARG(near));
-        return NULL;
-    }
+    n->call.fn = function_find(s, n->call.args_n, parser_is_metricsql(p));
+    if (!n->call.fn && p->trial)
+        return template_stand_in(p, name);
+    if (!n->call.fn)
+        return unknown_function(p, name, function_find(s, n->call.args_n, true));
     if (n->call.fn->flags & FN_EXPERIMENTAL && !(p->features & PROMQL_EXPERIMENTAL_FUNCTIONS))
         return parse_fail(p, ERR_INVALID, name.start, "function \"%.*s\" is not enabled",
                           STR_ARG(s));
@@ -264,10 +303,32 @@ static bool is_label_token(enum token_kind k)
            (k >= TOK_START && k <= TOK_MIN_OF);
 }
 
+static bool grouping_label(struct parser *p, str_vec *v)
+{
+    str name = parse_token_text(p, p->tok);
+    bool ok;
+    if (template_labels(p, v, &ok))
+        return ok;
+    if (p->tok.kind == TOK_STRING) {
+        if (!parse_unquote(p, p->tok, &name))
+            return false;
+    } else if (!is_label_token(p->tok.kind)) {
+        return parse_unexpected(p, "grouping opts", "label"), false;
+    }
+    if (name.n == 0 || !str_utf8_valid(name)) {
+        parse_fail(p, ERR_INVALID, p->tok.start, "invalid label name for grouping: \"%.*s\"",
+                   STR_ARG(name));
+        return false;
+    }
+    vec_push(v, name);
+    parse_advance(p);
+    return true;
+}
+
 /* ( label, label ): false with an error. */
 bool parse_grouping(struct parser *p, struct names *out)
 {
-    VEC(str) v = {0};
+    str_vec v = {0};
     bool ok = false;
     if (p->tok.kind != TOK_LPAREN) {
         parse_unexpected(p, "grouping opts", "\"(\"");
@@ -275,21 +336,8 @@ bool parse_grouping(struct parser *p, struct names *out)
     }
     parse_advance(p);
     while (p->tok.kind != TOK_RPAREN) {
-        str name = parse_token_text(p, p->tok);
-        if (p->tok.kind == TOK_STRING) {
-            if (!parse_unquote(p, p->tok, &name))
-                goto out;
-        } else if (!is_label_token(p->tok.kind)) {
-            parse_unexpected(p, "grouping opts", "label");
+        if (!grouping_label(p, &v))
             goto out;
-        }
-        if (name.n == 0 || !str_utf8_valid(name)) {
-            parse_fail(p, ERR_INVALID, p->tok.start, "invalid label name for grouping: \"%.*s\"",
-                       STR_ARG(name));
-            goto out;
-        }
-        vec_push(&v, name);
-        parse_advance(p);
         if (p->tok.kind == TOK_RPAREN)
             break;
         if (!parse_accept(p, TOK_COMMA)) {
@@ -327,6 +375,8 @@ static struct node *aggregate_args(struct parser *p, struct node *n, struct node
 {
     enum token_kind op = n->aggregate.op;
     size_t want = has_param(op) ? 2 : 1;
+    if (p->trial && have != want)
+        return template_stand_in(p, (struct token){TOK_IDENT, n->start, n->end});
     if (have == 0)
         return parse_fail(p, ERR_INVALID, n->start,
                           "no arguments for aggregate expression provided");
@@ -374,7 +424,10 @@ static struct node *parse_aggregate(struct parser *p, struct token op)
 static struct node *parse_word(struct parser *p)
 {
     struct token t = p->tok;
+    struct node *n;
     parse_advance(p);
+    if (parse_template(p, t, &n))
+        return n;
     enum token_kind next = p->tok.kind;
     if (token_is_aggregator(t.kind) &&
         (next == TOK_LPAREN || next == TOK_BY || next == TOK_WITHOUT))
@@ -409,7 +462,7 @@ static struct node *parse_sign(struct parser *p)
         return e;
     }
     struct node *n = parse_new(p, NODE_UNARY, op.start);
-    if (!n || !over(p, n, e))
+    if (!n || !parse_over(p, n, e))
         return NULL;
     n->unary.op = op.kind;
     n->unary.expr = e;
@@ -441,6 +494,11 @@ static struct node *parse_operand(struct parser *p)
 static int precedence(enum token_kind k)
 {
     switch (k) {
+    case TOK_DEFAULT:
+        return PREC_DEFAULT;
+    case TOK_IF:
+    case TOK_IFNOT:
+        return PREC_IF;
     case TOK_OR:
         return PREC_OR;
     case TOK_AND:
@@ -483,12 +541,12 @@ static struct node *parse_binary(struct parser *p, struct node *lhs)
         return NULL;
     int prec = precedence(op.kind);
     n->binary.rhs = parse_operators(p, op.kind == TOK_POW ? prec : prec + 1);
-    if (!n->binary.rhs || !over(p, n, lhs) || !over(p, n, n->binary.rhs))
+    if (!n->binary.rhs || !parse_over(p, n, lhs) || !parse_over(p, n, n->binary.rhs))
         return NULL;
     n->end = n->binary.rhs->end;
     n->type = lhs->type == PROMQL_SCALAR && n->binary.rhs->type == PROMQL_SCALAR ? PROMQL_SCALAR
                                                                                  : PROMQL_VECTOR;
-    return n;
+    return metricsql_concatenate(p, n);
 }
 
 struct node *parse_operators(struct parser *p, int min)
@@ -499,8 +557,11 @@ struct node *parse_operators(struct parser *p, int min)
     struct node *n = parse_operand(p);
     if (n)
         n = parse_suffixes(p, n);
-    while (n && precedence(p->tok.kind) && precedence(p->tok.kind) >= min)
-        n = parse_binary(p, n);
+    for (; n; n = parse_binary(p, n)) {
+        metricsql_operator(p);
+        if (!precedence(p->tok.kind) || precedence(p->tok.kind) < min)
+            break;
+    }
     p->depth--;
     return n;
 }
@@ -531,8 +592,10 @@ struct promql_expr *promql_parse(str text, const struct promql_parse_options *o,
     struct promql_expr *e = mem_new(struct promql_expr);
     arena_init(&e->arena, 0);
     e->text = arena_dup(&e->arena, text);
-    struct parser p = {.expr = e, .err = err, .features = o ? o->features : 0};
+    e->features = o ? o->features : 0;
+    struct parser p = {.expr = e, .err = err, .features = e->features};
     lexer_init(&p.lex, e->text);
+    p.lex.metricsql = parser_is_metricsql(&p);
     if (!parse_whole(&p)) {
         promql_expr_free(e);
         return NULL;

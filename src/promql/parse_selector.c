@@ -1,96 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Selectors and what follows them: matchers, windows, offset, @; and the matching of operators. */
+/* Selectors and what follows them: windows, offset, @; and the matching of operators. */
 #include <math.h>
 
 #include "promql/parse_int.h"
 
-typedef VEC(struct matcher) matcher_vec;
-
-static enum match_op match_op_of(enum token_kind k)
-{
-    switch (k) {
-    case TOK_EQL:
-        return MATCH_EQ;
-    case TOK_NEQ:
-        return MATCH_NE;
-    case TOK_EQL_REGEX:
-        return MATCH_RE;
-    default:
-        return MATCH_NRE;
-    }
-}
-
-static bool add_matcher(struct parser *p, matcher_vec *v, enum match_op op, str name, str value,
-                        uint32_t at)
-{
-    struct matcher m;
-    struct err e;
-    if (!matcher_init(&m, op, name, value, &e)) {
-        parse_fail(p, e.kind, at, "%s", e.msg);
-        return false;
-    }
-    vec_push(v, m);
-    return true;
-}
-
-/* name op "value", "name" op "value" or "metric". */
-static bool parse_matcher(struct parser *p, matcher_vec *v)
-{
-    struct token left = p->tok;
-    str name = parse_token_text(p, left), value;
-    if (left.kind == TOK_STRING) {
-        if (!parse_unquote(p, left, &name))
-            return false;
-    } else if (left.kind != TOK_IDENT) {
-        return parse_unexpected(p, "label matching", "identifier or \"}\""), false;
-    }
-    parse_advance(p);
-    enum token_kind op = p->tok.kind;
-    if (op != TOK_EQL && op != TOK_NEQ && op != TOK_EQL_REGEX && op != TOK_NEQ_REGEX) {
-        if (left.kind == TOK_STRING && (op == TOK_COMMA || op == TOK_RBRACE))
-            return add_matcher(p, v, MATCH_EQ, LABEL_NAME, name, left.start);
-        parse_unexpected(p, "label matching",
-                         left.kind == TOK_STRING ? "\",\" or \"}\"" : "label matching operator");
-        return false;
-    }
-    parse_advance(p);
-    if (p->tok.kind != TOK_STRING)
-        return parse_unexpected(p, "label matching", "string"), false;
-    if (!parse_unquote(p, p->tok, &value))
-        return false;
-    parse_advance(p);
-    return add_matcher(p, v, match_op_of(op), name, value, left.start);
-}
-
-static bool parse_matchers(struct parser *p, matcher_vec *v)
-{
-    parse_advance(p);
-    while (p->tok.kind != TOK_RBRACE) {
-        if (!parse_matcher(p, v))
-            return false;
-        if (p->tok.kind == TOK_RBRACE)
-            break;
-        if (!parse_accept(p, TOK_COMMA))
-            return parse_unexpected(p, "label matching", "\",\" or \"}\""), false;
-    }
-    return true;
-}
-
-/* The matchers move to the arena; the expression remembers those that own something. */
-static void keep_matchers(struct parser *p, struct node *n, matcher_vec *v)
-{
-    n->selector.matchers = arena_array(&p->expr->arena, struct matcher, v->n);
-    n->selector.matchers_n = v->n;
-    for (size_t i = 0; i < v->n; i++) {
-        n->selector.matchers[i] = v->at[i];
-        vec_push(&p->expr->compiled, &n->selector.matchers[i]);
-    }
-    vec_fini(v);
-}
-
 struct node *parse_selector(struct parser *p, const struct token *name)
 {
-    matcher_vec v = {0};
+    matcher_sets sets = {0};
     struct node *n = parse_new(p, NODE_SELECTOR, name ? name->start : p->tok.start);
     if (!n)
         return NULL;
@@ -101,14 +17,17 @@ struct node *parse_selector(struct parser *p, const struct token *name)
         n->selector.name = parse_token_text(p, *name);
     }
     if (p->tok.kind == TOK_LBRACE) {
-        ok = parse_matchers(p, &v);
+        ok = parse_matchers(p, &sets);
         n->end = p->tok.end;
         if (ok)
             parse_advance(p);
+    } else {
+        vec_push(&sets, (matcher_vec){0});
     }
-    if (ok && name)
-        ok = add_matcher(p, &v, MATCH_EQ, LABEL_NAME, n->selector.name, name->start);
-    keep_matchers(p, n, &v);
+    for (size_t i = 0; ok && name && i < sets.n; i++)
+        ok = matcher_add(p, &sets.at[i], MATCH_EQ, LABEL_NAME, n->selector.name, name->start);
+    matchers_keep(p, n, &sets);
+    matchers_fini(&sets);
     return ok ? n : NULL;
 }
 
@@ -220,6 +139,7 @@ static struct node *duration_sign(struct parser *p, bool tight)
 
 static struct node *duration_operand(struct parser *p, bool tight)
 {
+    struct node *n;
     switch (p->tok.kind) {
     case TOK_NUMBER:
     case TOK_DURATION:
@@ -235,6 +155,8 @@ static struct node *duration_operand(struct parser *p, bool tight)
     case TOK_MAX_OF:
         return duration_word(p);
     default:
+        if (template_duration(p, &n))
+            return n;
         return parse_unexpected(p, tight ? "offset" : "subquery or range selector",
                                 "number, duration, step(), or range()");
     }
@@ -494,7 +416,8 @@ struct node *parse_suffixes(struct parser *p, struct node *n)
             n = parse_extended(p, n);
             break;
         default:
-            return n;
+            if (!metricsql_keep(p, n))
+                return n;
         }
     }
     return NULL;

@@ -70,7 +70,7 @@ static void test_errors(void **state)
         {"rates(foo[5m])", 1, 1, "unknown function with name \"rates\"", "did you mean rate()?"},
         {"rate(foo)", 1, 6,
          "expected type range vector in call to function \"rate\", got instant vector",
-         "a range selector is missing: rate(foo[5m])"},
+         "a range selector is missing: rate(foo[5m]); --enable-feature=metricsql does without"},
         {"foo{a=b}", 1, 7, "unexpected identifier \"b\" in label matching, expected string", ""},
         {"foo{a=~\"(\"}", 1, 5, NULL, ""},
         {"{}", 1, 1, "vector selector must contain at least one non-empty matcher", ""},

@@ -40,8 +40,13 @@ static void break_aggregate(struct pretty *p, const struct node *n, unsigned lev
 
 static void break_call(struct pretty *p, const struct node *n, unsigned level)
 {
+    if (n->call.implied) {
+        pretty_node(p, n->call.args[0], level);
+        return;
+    }
     indent(p, level);
-    strbuf_addf(p->out, "%.*s(\n", STR_ARG(n->call.fn->name));
+    str name = n->call.unnamed ? STR("") : n->call.fn->name;
+    strbuf_addf(p->out, "%.*s(\n", STR_ARG(name));
     for (size_t i = 0; i < n->call.args_n; i++) {
         if (i)
             strbuf_addz(p->out, ",\n");
@@ -50,6 +55,7 @@ static void break_call(struct pretty *p, const struct node *n, unsigned level)
     strbuf_addc(p->out, '\n');
     indent(p, level);
     strbuf_addc(p->out, ')');
+    format_keep(n, p->out);
 }
 
 static void break_binary(struct pretty *p, const struct node *n, unsigned level)
@@ -70,6 +76,8 @@ static void break_paren(struct pretty *p, const struct node *n, unsigned level)
     strbuf_addc(p->out, '\n');
     indent(p, level);
     strbuf_addc(p->out, ')');
+    if (n->paren->kind == NODE_BINARY)
+        format_keep(n->paren, p->out);
 }
 
 /* The sign stands before the operand, whose own indentation goes. */

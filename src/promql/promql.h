@@ -50,6 +50,9 @@ enum promql_feature {
     PROMQL_EXTENDED_RANGE_SELECTORS = 1 << 3, /* anchored, smoothed */
     PROMQL_BINOP_FILL_MODIFIERS = 1 << 4,
     PROMQL_START_TIMESTAMPS = 1 << 5, /* rates and resets use them */
+    /* Not upstream's: what MetricsQL adds where PromQL has an error (docs/metricsql.md). */
+    PROMQL_METRICSQL = 1 << 6,
+    PROMQL_UPSTREAM_FEATURES = PROMQL_METRICSQL - 1,
 };
 
 struct promql_parse_options {
@@ -106,6 +109,8 @@ struct promql_query {
     int64_t step_ms;          /* 0: instant query */
     int64_t lookback_ms;      /* 0: 5m */
     int64_t subquery_step_ms; /* of subqueries that name none; 0: 1m */
+    /* Between scrapes, for windows that are not written (PROMQL_METRICSQL); 0: 1m. */
+    int64_t scrape_interval_ms;
     struct budget *budget;    /* never NULL; bounds of samples, memory and time are in there */
     unsigned features;        /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
     bool explain;             /* measure each part of the expression; needs a clock in the budget */

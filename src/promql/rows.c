@@ -26,8 +26,10 @@ struct labels labels_nameless(struct arena *a, struct labels ls)
     return (struct labels){at, n};
 }
 
-void row_drop_name(struct eval *ev, struct row *r)
+void row_drop_name(struct eval *ev, const struct node *n, struct row *r)
 {
+    if (n->keep_names)
+        return;
     if (ev->delayed_names)
         r->drop_name = true;
     else
@@ -36,6 +38,8 @@ void row_drop_name(struct eval *ev, struct row *r)
 
 static bool selector_names_vary(const struct node *n)
 {
+    if (n->selector.ors_n && !n->selector.name.n)
+        return true;
     for (size_t i = 0; i < n->selector.matchers_n; i++) {
         const struct matcher *m = &n->selector.matchers[i];
         if (m->op == MATCH_EQ && str_eq(m->name, LABEL_NAME))

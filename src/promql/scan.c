@@ -366,9 +366,9 @@ bool scan_run(const struct scan *s, struct err *err)
     j->s = s;
     j->slots_n = slots_n;
     j->helpers_max = helpers;
-    j->ops = ev->q->source->ops;
-    j->sel = j->ops->select(ev->q->source, s->selector->selector.matchers,
-                            s->selector->selector.matchers_n, s->hints, ev->q->budget, err);
+    struct selection_ref selected = selector_select(ev, s->selector, s->hints, err);
+    j->ops = selected.ops;
+    j->sel = selected.sel;
     ev->stats.select_ns += now_ns(ev) - begin;
     if (!j->sel) {
         free(j);

@@ -11,9 +11,6 @@
 enum {
     SAMPLES_MAX = 10 * 1000 * 1000, /* of one evaluation */
     MEMORY_MAX = 256 << 20,
-    ALL_FEATURES = PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_DELAYED_NAME_REMOVAL |
-                   PROMQL_DURATION_EXPRESSIONS | PROMQL_EXTENDED_RANGE_SELECTORS |
-                   PROMQL_BINOP_FILL_MODIFIERS | PROMQL_START_TIMESTAMPS,
 };
 
 enum expectation_kind { EXPECT_FAIL, EXPECT_WARN, EXPECT_NO_WARN, EXPECT_INFO, EXPECT_NO_INFO };
@@ -41,6 +38,7 @@ struct evaluation {
 
 struct script {
     str file;
+    unsigned features;
     struct promql_script_report *report;
     struct mem_source *source;
     struct arena arena; /* of the command at hand */
@@ -454,7 +452,7 @@ static bool execute(struct script *s, const struct promql_expr *x, ts_ms start, 
                              .end = end,
                              .step_ms = step,
                              .budget = &budget,
-                             .features = ALL_FEATURES};
+                             .features = s->features};
     return promql_exec(&q, &s->arena, r, err);
 }
 
@@ -520,7 +518,7 @@ static bool check_success(struct script *s, const struct evaluation *e, const st
 
 static bool check_eval(struct script *s, const struct evaluation *e, struct err *err)
 {
-    struct promql_parse_options o = {ALL_FEATURES};
+    struct promql_parse_options o = {s->features};
     struct promql_expr *x = promql_parse(e->expr, &o, err);
     struct promql_result r;
     struct err failure;
@@ -588,9 +586,12 @@ static void run_command(struct script *s)
     }
 }
 
-void promql_script_run(str file, str text, struct promql_script_report *r)
+void promql_script_run(str file, str text, unsigned features, struct promql_script_report *r)
 {
-    struct script s = {.file = file, .report = r, .source = mem_source_new()};
+    struct script s = {.file = file,
+                       .features = PROMQL_UPSTREAM_FEATURES | features,
+                       .report = r,
+                       .source = mem_source_new()};
     str line;
     arena_init(&s.arena, 0);
     while (str_cut(&text, '\n', &line)) {

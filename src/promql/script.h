@@ -29,8 +29,9 @@ struct promql_script_report {
     struct strbuf failures; /* "file:line: what" each on a line */
 };
 
-/* Runs all of it; never stops at a failure. A line that cannot be read counts as one. */
-void promql_script_run(str file, str text, struct promql_script_report *r);
+/* Runs all of it; never stops at a failure. A line that cannot be read counts as one. `features`:
+ * enum promql_feature, beside those of upstream. */
+void promql_script_run(str file, str text, unsigned features, struct promql_script_report *r);
 void promql_script_report_fini(struct promql_script_report *r);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/test.h"
+#include "promql/promql.h"
 #include "promql/script.h"
 
 static bool read_file(const char *path, struct strbuf *out)
@@ -26,26 +27,32 @@ static const char *const own[] = {
     "histograms", "native",  "extended",  "subqueries", "errors",
 };
 
+static size_t run_own(const char *root, const char *name, unsigned features)
+{
+    char path[512];
+    STRBUF_CLEANUP struct strbuf text = {0};
+    struct promql_script_report r = {0};
+    snprintf(path, sizeof path, "%s/tests/promql/%s.test", root, name);
+    assert_true(read_file(path, &text));
+    promql_script_run(str_from_z(name), strbuf_str(&text), features, &r);
+    if (r.failed)
+        fputs(r.failures.p, stderr);
+    assert_true(r.passed > 0);
+    size_t failed = r.failed;
+    promql_script_report_fini(&r);
+    return failed;
+}
+
 static void test_own_scripts(void **state)
 {
     const char *root = getenv("NUNCHI_SOURCE");
     size_t failed = 0;
     if (!root)
         skip();
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        char path[512];
-        STRBUF_CLEANUP struct strbuf text = {0};
-        struct promql_script_report r = {0};
-        snprintf(path, sizeof path, "%s/tests/promql/%s.test", root, own[i]);
-        assert_true(read_file(path, &text));
-        promql_script_run(str_from_z(own[i]), strbuf_str(&text), &r);
-        if (r.failed)
-            fputs(r.failures.p, stderr);
-        failed += r.failed;
-        assert_true(r.passed > 0);
-        promql_script_report_fini(&r);
-    }
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        failed += run_own(root, own[i], 0);
     assert_int_equal(failed, 0);
+    assert_int_equal(run_own(root, "metricsql", PROMQL_METRICSQL), 0);
 }
 
 /* A script that is wrong must be told so: a runner that passes everything tests nothing. */
@@ -66,7 +73,7 @@ static void test_failures_are_seen(void **state)
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct promql_script_report r = {0};
-        promql_script_run(STR("wrong"), str_from_z(wrong[i]), &r);
+        promql_script_run(STR("wrong"), str_from_z(wrong[i]), 0, &r);
         if (r.failed != 1)
             print_error("not noticed: %s\n", wrong[i]);
         assert_int_equal(r.failed, 1);
@@ -101,29 +108,41 @@ static const struct {
     {"type_and_unit", 58},
 };
 
-static void test_corpus(void **state)
+static bool run_corpus(unsigned features)
 {
     const char *root = getenv("NUNCHI_CORPUS");
-    bool ok = true;
     for (size_t i = 0; i < sizeof corpus / sizeof *corpus; i++) {
         char path[512];
         STRBUF_CLEANUP struct strbuf text = {0};
         struct promql_script_report r = {0};
         snprintf(path, sizeof path, "%s/metrics/promql/%s.test", root ? root : "", corpus[i].name);
         if (!root || !read_file(path, &text))
-            skip();
-        promql_script_run(str_from_z(corpus[i].name), strbuf_str(&text), &r);
+            return false;
+        promql_script_run(str_from_z(corpus[i].name), strbuf_str(&text), features, &r);
         print_message("# %-20s %4zu passed, %4zu failed\n", corpus[i].name, r.passed, r.failed);
         if (getenv("NUNCHI_SCRIPT_FAILURES") && r.failed)
             fputs(r.failures.p, stderr);
         if (r.passed < corpus[i].floor) {
             print_error("%s: %zu passed, %zu did before\n", corpus[i].name, r.passed,
                         corpus[i].floor);
-            ok = false;
+            fail();
         }
         promql_script_report_fini(&r);
     }
-    assert_true(ok);
+    return true;
+}
+
+static void test_corpus(void **state)
+{
+    if (!run_corpus(0))
+        skip();
+}
+
+/* What is PromQL means the same with MetricsQL. */
+static void test_corpus_with_metricsql(void **state)
+{
+    if (!run_corpus(PROMQL_METRICSQL))
+        skip();
 }
 
 int main(void)
@@ -132,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_failures_are_seen),
         cmocka_unit_test(test_own_scripts),
         cmocka_unit_test(test_corpus),
+        cmocka_unit_test(test_corpus_with_metricsql),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

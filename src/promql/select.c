@@ -178,6 +178,16 @@ bool eval_selector(struct eval *ev, const struct node *n, const struct grid *g, 
     return ok;
 }
 
+/* The step, so that windows lie side by side; the lookback where there is no step. Functions that
+ * need two samples get four intervals of scrapes at least, as is good practice for rates. */
+static int64_t implied_window(const struct eval *ev, enum implied implied, const struct grid *g)
+{
+    int64_t step = g->step_ms > 1 ? g->step_ms : ev->q->step_ms;
+    int64_t interval = ev->q->scrape_interval_ms ? ev->q->scrape_interval_ms : 60000;
+    int64_t window = step ? step : ev->lookback_ms;
+    return implied == IMPLIED_RATE && window < 4 * interval ? 4 * interval : window;
+}
+
 bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, struct windows *out,
                   struct err *err)
 {
@@ -187,10 +197,14 @@ bool eval_windows(struct eval *ev, const struct node *n, const struct grid *g, s
     out->extended = sub ? EXTENDED_NONE : n->range.selector->selector.extended;
     out->before_ms = out->extended ? ev->lookback_ms : 0;
     out->after_ms = out->extended == EXTENDED_SMOOTHED ? ev->lookback_ms : 0;
-    return out->end && eval_when(ev, w, g, out->end, err) &&
-           eval_duration(ev, sub ? n->subquery.range_ms : n->range.range_ms,
-                         sub ? n->subquery.range_expr : n->range.range_expr, false, &out->range_ms,
-                         err);
+    enum implied implied = sub ? n->subquery.implied : n->range.implied;
+    if (!out->end || !eval_when(ev, w, g, out->end, err))
+        return false;
+    if (implied)
+        out->range_ms = implied_window(ev, implied, g);
+    return implied || eval_duration(ev, sub ? n->subquery.range_ms : n->range.range_ms,
+                                    sub ? n->subquery.range_expr : n->range.range_expr, false,
+                                    &out->range_ms, err);
 }
 
 struct range_scan {
@@ -296,10 +310,16 @@ static bool subquery_grid(struct eval *ev, const struct node *n, const struct wi
     ts_ms min, max;
     int64_t step;
     span(w->end, w->n, &min, &max);
+    if (n->subquery.implied == IMPLIED_STEP) { /* one value in each window: that at its end */
+        *out = (struct grid){min, w->range_ms, (size_t)((max - min) / w->range_ms) + 1};
+        return true;
+    }
     if (!eval_duration(ev, n->subquery.step_ms, n->subquery.step_expr, false, &step, err))
         return false;
     if (step == 0)
         step = ev->q->subquery_step_ms ? ev->q->subquery_step_ms : 60000;
+    if (n->subquery.implied && step > w->range_ms / 4)
+        step = w->range_ms / 4 ? w->range_ms / 4 : 1;
     ts_ms from = min - w->range_ms;
     ts_ms start = from / step * step;
     if (start <= from)

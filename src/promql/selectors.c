@@ -13,6 +13,8 @@ static void visit(struct walk *w, const struct node *n)
     switch (n->kind) {
     case NODE_SELECTOR:
         vec_push(&w->found, (struct matcher_set){n->selector.matchers, n->selector.matchers_n});
+        for (size_t i = 0; i < n->selector.ors_n; i++)
+            vec_push(&w->found, n->selector.ors[i]);
         break;
     case NODE_RANGE:
         visit(w, n->range.selector);

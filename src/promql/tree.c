@@ -8,6 +8,7 @@
  */
 #include "base/num.h"
 #include "codec/json_writer.h"
+#include "model/exemplar.h"
 #include "promql/function_int.h"
 
 static void tree_node(const struct node *n, struct strbuf *out);
@@ -78,17 +79,15 @@ static void put_at(struct json_writer *w, const struct when *when)
     put_arithmetic(w, "offsetExpr", when->offset_expr);
 }
 
-static void put_selector(struct json_writer *w, const struct node *n)
+static void put_matchers(struct json_writer *w, struct matcher_set set)
 {
     static const str ops[] = {[MATCH_EQ] = STR_INIT("="),
                               [MATCH_NE] = STR_INIT("!="),
                               [MATCH_RE] = STR_INIT("=~"),
                               [MATCH_NRE] = STR_INIT("!~")};
-    put_ms(w, "offset", n->selector.when.offset_ms);
-    json_put_key(w, STR("matchers"));
     json_open_array(w);
-    for (size_t i = 0; i < n->selector.matchers_n; i++) {
-        const struct matcher *m = &n->selector.matchers[i];
+    for (size_t i = 0; i < set.n; i++) {
+        const struct matcher *m = &set.m[i];
         json_open_object(w);
         put_text(w, "name", m->name);
         put_text(w, "value", m->value);
@@ -96,9 +95,30 @@ static void put_selector(struct json_writer *w, const struct node *n)
         json_close_object(w);
     }
     json_close_array(w);
+}
+
+/* The sets behind `or` are upstream's neither, so they stand beside. */
+static void put_selector(struct json_writer *w, const struct node *n)
+{
+    put_ms(w, "offset", n->selector.when.offset_ms);
+    json_put_key(w, STR("matchers"));
+    put_matchers(w, (struct matcher_set){n->selector.matchers, n->selector.matchers_n});
+    if (n->selector.ors_n) {
+        json_put_key(w, STR("orMatchers"));
+        json_open_array(w);
+        for (size_t i = 0; i < n->selector.ors_n; i++)
+            put_matchers(w, n->selector.ors[i]);
+        json_close_array(w);
+    }
     put_at(w, &n->selector.when);
     put_flag(w, "anchored", n->selector.extended == EXTENDED_ANCHORED);
     put_flag(w, "smoothed", n->selector.extended == EXTENDED_SMOOTHED);
+}
+
+static void put_implied(struct json_writer *w, enum implied implied)
+{
+    if (implied)
+        put_flag(w, "implicitRange", true);
 }
 
 static void put_range(struct json_writer *w, const struct node *n)
@@ -108,6 +128,7 @@ static void put_range(struct json_writer *w, const struct node *n)
     put_ms(w, "range", n->range.range_ms);
     put_selector(w, n->range.selector);
     put_arithmetic(w, "rangeExpr", n->range.range_expr);
+    put_implied(w, n->range.implied);
 }
 
 static void put_subquery(struct json_writer *w, const struct node *n)
@@ -120,6 +141,13 @@ static void put_subquery(struct json_writer *w, const struct node *n)
     put_at(w, &n->subquery.when);
     put_arithmetic(w, "rangeExpr", n->subquery.range_expr);
     put_arithmetic(w, "stepExpr", n->subquery.step_expr);
+    put_implied(w, n->subquery.implied);
+}
+
+static void put_keep(struct json_writer *w, const struct node *n)
+{
+    if (n->keep_names)
+        put_flag(w, "keepMetricNames", true);
 }
 
 static void put_call(struct json_writer *w, const struct node *n)
@@ -142,6 +170,7 @@ static void put_call(struct json_writer *w, const struct node *n)
     for (size_t i = 0; i < n->call.args_n; i++)
         put_node(w, n->call.args[i]);
     json_close_array(w);
+    put_keep(w, n);
 }
 
 static void put_aggregate(struct json_writer *w, const struct node *n)
@@ -195,6 +224,7 @@ static void put_binary(struct json_writer *w, const struct node *n)
     else
         json_put_null(w);
     put_flag(w, "bool", n->binary.return_bool);
+    put_keep(w, n);
 }
 
 static void put_number(struct json_writer *w, const struct node *n)

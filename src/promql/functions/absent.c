@@ -37,7 +37,7 @@ static struct labels fixed_labels(struct eval *ev, const struct node *n)
     n = node_bare(n);
     if (n->kind == NODE_RANGE)
         n = n->range.selector;
-    if (n->kind != NODE_SELECTOR)
+    if (n->kind != NODE_SELECTOR || n->selector.ors_n)
         return (struct labels){0};
     struct labels_builder b;
     struct names done = {arena_array(&ev->arena, str, n->selector.matchers_n), 0};

@@ -238,6 +238,7 @@ static double bucket_fraction(double lower, double upper, const struct point *p,
 
 /* What is asked of the buckets: a quantile per step, or the share between two values. */
 struct question {
+    const struct node *call;
     const struct node *vector;
     const double *quantile, *lower, *upper;
     str label;   /* of histogram_quantiles; empty: none */
@@ -302,7 +303,7 @@ static bool put_answer(struct eval *ev, const struct question *q, struct labels 
                        const struct row_sink *sink, struct err *err)
 {
     struct row r = {ls, false, out, NULL};
-    row_drop_name(ev, &r);
+    row_drop_name(ev, q->call, &r);
     if (q->label.n) {
         struct labels_builder lb;
         labels_builder_init(&lb, r.labels);
@@ -375,7 +376,8 @@ static double *scalar_arg(struct eval *ev, const struct node *n, size_t i, const
 static bool call_quantile(struct eval *ev, const struct node *n, const struct grid *g,
                           const struct row_sink *sink, struct err *err)
 {
-    struct question q = {.vector = n->call.args[1], .quantile = scalar_arg(ev, n, 0, g, err)};
+    struct question q = {
+        .call = n, .vector = n->call.args[1], .quantile = scalar_arg(ev, n, 0, g, err)};
     if (!q.quantile)
         return false;
     for (size_t i = 0; i < g->n; i++)
@@ -386,7 +388,7 @@ static bool call_quantile(struct eval *ev, const struct node *n, const struct gr
 static bool call_fraction(struct eval *ev, const struct node *n, const struct grid *g,
                           const struct row_sink *sink, struct err *err)
 {
-    struct question q = {.vector = n->call.args[2]};
+    struct question q = {.call = n, .vector = n->call.args[2]};
     q.lower = scalar_arg(ev, n, 0, g, err);
     q.upper = q.lower ? scalar_arg(ev, n, 1, g, err) : NULL;
     return q.upper && ask(ev, &q, 1, g, sink, err);
@@ -421,7 +423,8 @@ static bool call_quantiles(struct eval *ev, const struct node *n, const struct g
     question_vec v = {0};
     bool ok = true;
     for (size_t i = 2; ok && i < n->call.args_n; i++) {
-        struct question q = {.vector = n->call.args[0],
+        struct question q = {.call = n,
+                             .vector = n->call.args[0],
                              .quantile = scalar_arg(ev, n, i, g, err),
                              .label = node_bare(n->call.args[1])->string};
         ok = q.quantile && add_questions(q, g, &v, err);
@@ -437,6 +440,7 @@ static bool call_quantiles(struct eval *ev, const struct node *n, const struct g
 
 struct reader {
     struct eval *ev;
+    const struct node *n;
     size_t steps;
     double (*read)(const struct histogram *h);
     const struct row_sink *sink;
@@ -450,7 +454,7 @@ static bool read_put(void *ctx, struct row *r, struct err *err)
     for (size_t i = 0; i < rd->steps; i++)
         r->v[i] = r->h[i] ? rd->read(r->h[i]) : absent();
     r->h = NULL;
-    row_drop_name(rd->ev, r);
+    row_drop_name(rd->ev, rd->n, r);
     return rd->sink->put(rd->sink->ctx, r, err);
 }
 
@@ -462,7 +466,7 @@ static bool read_each(struct eval *ev, const struct node *n, const struct grid *
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
-    struct reader rd = {ev, g->n, read, merge ? &merged : sink};
+    struct reader rd = {ev, n, g->n, read, merge ? &merged : sink};
     bool ok = eval_rows(ev, n->call.args[0], g, &(struct row_sink){read_put, &rd}, err) &&
               (!merge || merger_flush(&m, sink, err));
     merger_fini(&m);

@@ -64,6 +64,7 @@ static double each_round_one(double v, const double *args)
  * says. */
 struct rounding {
     struct eval *ev;
+    const struct node *n;
     size_t steps;
     double *args[2];
     double (*each)(double v, const double *args);
@@ -84,7 +85,7 @@ static bool rounding_put(void *ctx, struct row *r, struct err *err)
             r->v[i] = o->each(r->v[i], args);
     }
     r->h = NULL;
-    row_drop_name(o->ev, r);
+    row_drop_name(o->ev, o->n, r);
     return o->sink->put(o->sink->ctx, r, err);
 }
 
@@ -100,6 +101,7 @@ static bool eval_rounding(struct eval *ev, const struct node *n, const struct gr
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
     o->ev = ev;
+    o->n = n;
     o->steps = g->n;
     o->sink = merge ? &merged : sink;
     bool ok = eval_rows(ev, n->call.args[0], g, &(struct row_sink){rounding_put, o}, err) &&

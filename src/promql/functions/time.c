@@ -97,6 +97,7 @@ static double each_minute(double v, const double *args)
 
 struct stamper {
     struct eval *ev;
+    const struct node *n;
     const struct grid *grid;
     bool from_samples; /* the values are times already, or start times */
     const struct row_sink *sink;
@@ -109,7 +110,7 @@ static bool stamp_put(void *ctx, struct row *r, struct err *err)
         if (row_has(r, i))
             r->v[i] = (double)grid_at(s->grid, i) / 1000;
     r->h = NULL;
-    row_drop_name(s->ev, r);
+    row_drop_name(s->ev, s->n, r);
     return s->sink->put(s->sink->ctx, r, err);
 }
 
@@ -122,7 +123,7 @@ static bool stamp(struct eval *ev, const struct node *n, const struct grid *g, e
     struct merger m;
     merger_init(&m, ev, g->n);
     struct row_sink merged = {merger_put, &m};
-    struct stamper s = {ev, g, selector, merge ? &merged : sink};
+    struct stamper s = {ev, n, g, selector, merge ? &merged : sink};
     struct row_sink each = {stamp_put, &s};
     bool ok = (selector ? eval_selector(ev, arg, g, what, &each, err)
                         : eval_rows(ev, arg, g, &each, err)) &&
