@@ -58,7 +58,7 @@ bool cmd_check_selector(str text, struct err *err);
  */
 size_t cmd_group_format(str group, struct strbuf *out);
 
-/* --enable-feature of the tools: parts of the query language, enum promql_feature or-ed to `out`. */
+/* --enable-feature of the tools: parts of the language, enum promql_feature or-ed to `out`. */
 bool cmd_promql_features(const struct option_value *v, unsigned *out, struct err *err);
 
 /* Help of everything (NULL) or of one command; man page text in roff. */
