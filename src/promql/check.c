@@ -29,7 +29,7 @@ static struct node *imply_vector(struct checker *c, struct node *scalar)
 {
     struct node *n = node_new(c->expr, NODE_CALL, scalar);
     n->type = PROMQL_VECTOR;
-    n->call.fn = function_find(STR("vector"), 1, false);
+    n->call.fn = function_find(STR("vector"));
     n->call.args = arena_array(&c->expr->arena, struct node *, 1);
     n->call.args[0] = scalar;
     n->call.args_n = 1;
@@ -198,7 +198,7 @@ static bool check_arg_count(struct checker *c, const struct node *n)
         err_at(c->err, ERR_INVALID, pos,
                "expected at most %zu argument(s) in call to \"%.*s\", got %zu",
                least + (size_t)f->variadic, STR_ARG(f->name), have);
-        if (!expr_is_metricsql(c->expr) && function_find(f->name, have, true) != f)
+        if (!expr_is_metricsql(c->expr) && function_choose(f->name, have, true) != f)
             err_hint(c->err, "%.*s() with %zu arguments is MetricsQL: --enable-feature=metricsql",
                      STR_ARG(f->name), have);
         return false;

@@ -121,9 +121,12 @@ extern const struct function_family family_absent, family_histogram, family_labe
     family_order, family_over_time, family_rate, family_scalar, family_time, family_trend,
     family_metricsql_label, family_metricsql_range, family_metricsql_time, family_metricsql_union;
 
-/* NULL when there is none. With `metricsql` its functions are known too; where one has the name of
- * a function of PromQL, it is meant by calls with more arguments than that takes. */
-const struct function *function_find(str name, size_t args_n, bool metricsql);
+/* A function of PromQL; NULL when there is none. */
+const struct function *function_find(str name);
+/* The function that a call with so many arguments means. With `metricsql` its functions are known
+ * too; where one has the name of a function of PromQL, it is meant by calls with more arguments
+ * than that takes. */
+const struct function *function_choose(str name, size_t args_n, bool metricsql);
 /* The function whose name is nearest; empty when none is near. */
 str function_nearest(str name, bool metricsql);
 

@@ -28,7 +28,7 @@ static bool takes(const struct function *f, size_t args_n)
     return f->variadic < 0 || args_n <= f->args_n - (f->variadic ? 1u : 0u) + (size_t)f->variadic;
 }
 
-const struct function *function_find(str name, size_t args_n, bool metricsql)
+const struct function *function_choose(str name, size_t args_n, bool metricsql)
 {
     const struct function *found = NULL;
     for (size_t f = 0; f < FAMILIES_N; f++)
@@ -40,6 +40,11 @@ const struct function *function_find(str name, size_t args_n, bool metricsql)
                 found = row;
         }
     return found;
+}
+
+const struct function *function_find(str name)
+{
+    return function_choose(name, 0, false);
 }
 
 static size_t all_names(str *names, bool metricsql)
@@ -74,7 +79,7 @@ size_t promql_functions(struct promql_function_info *out, size_t max)
     str names[FUNCTIONS_MAX];
     size_t all = all_names(names, false), n = 0;
     for (size_t i = 0; i < all; i++) {
-        const struct function *f = function_find(names[i], 0, false);
+        const struct function *f = function_find(names[i]);
         if (!is_built(f) || n == max)
             continue;
         struct promql_function_info *info = &out[n++];

@@ -284,11 +284,11 @@ static struct node *parse_call(struct parser *p, struct token name)
     if (!n || !parse_args(p, n, &n->call.args, &n->call.args_n))
         return NULL;
     n->end = p->closing;
-    n->call.fn = function_find(s, n->call.args_n, parser_is_metricsql(p));
+    n->call.fn = function_choose(s, n->call.args_n, parser_is_metricsql(p));
     if (!n->call.fn && p->trial)
         return template_stand_in(p, name);
     if (!n->call.fn)
-        return unknown_function(p, name, function_find(s, n->call.args_n, true));
+        return unknown_function(p, name, function_choose(s, n->call.args_n, true));
     if (n->call.fn->flags & FN_EXPERIMENTAL && !(p->features & PROMQL_EXPERIMENTAL_FUNCTIONS))
         return parse_fail(p, ERR_INVALID, name.start, "function \"%.*s\" is not enabled",
                           STR_ARG(s));

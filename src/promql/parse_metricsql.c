@@ -56,7 +56,7 @@ struct node *metricsql_union(struct parser *p, uint32_t start, struct node *firs
     }
     if (ok && (!first || parse_over(p, n, first))) {
         n->type = PROMQL_VECTOR;
-        n->call.fn = function_find(STR("union"), args.n, true);
+        n->call.fn = function_choose(STR("union"), args.n, true);
         n->call.unnamed = true;
         n->call.args_n = args.n;
         n->call.args = arena_array(&p->expr->arena, struct node *, args.n);

@@ -116,7 +116,7 @@ static bool call_in_zone(struct eval *ev, const struct node *n, const struct gri
     struct calendar c = {.ev = ev,
                          .n = n,
                          .tz = zone_of(node_bare(n->call.args[1])->string, err),
-                         .fn = function_find(n->call.fn->name, 1, false),
+                         .fn = function_find(n->call.fn->name),
                          .steps = g->n};
     if (!c.tz)
         return false;
