@@ -10,8 +10,13 @@ meets a sample on the border of a window, where Prometheus 2 and 3 differ.
 """
 import calendar
 import math
+import os
 import random
 import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "flow"))
+from harness import remote_write  # noqa: E402
 
 # Queries run over [START_S, END_S]: an hour across midnight and the end of a February. Around it lies
 # what windows of an hour and offsets of ten minutes reach.
@@ -172,3 +177,11 @@ def slices(samples, seconds=600):
         rows = [(dict(labels), [s for s in samples[labels] if low <= s[1] < high])
                 for labels in sorted(samples)]
         yield [row for row in rows if row[1]]
+
+
+def write(*urls):
+    """To all of them, by remote write."""
+    for rows in slices(data()):
+        for url in urls:
+            reply = remote_write(url, rows)
+            assert reply.status == 204, reply.text

@@ -7,15 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import urllib.parse
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "flow"))
-from harness import PATIENCE_S, Server, free_port, http, need, remote_write, wait_for  # noqa: E402
-
-import demo  # noqa: E402
-from tree import of_prometheus_2  # noqa: E402
+import demo  # finds the harness, too
+from tree import of_prometheus_2
+from harness import PATIENCE_S, Server, free_port, http, need, wait_for
 
 FOREVER = "--storage.tsdb.retention.time=100y"
 # What Prometheus 2 had without a flag under another name, Prometheus 3 keeps behind one.
@@ -95,10 +92,8 @@ class Pair:
             theirs = self.stack.enter_context(Prometheus())
             self.server = self.stack.enter_context(
                 Server("--no-watch.host", "--web.enable-admin-api", FOREVER, FEATURES))
-            for rows in demo.slices(demo.data()):
-                for url in (theirs.url, self.server.url):
-                    reply = remote_write(url, rows)
-                    assert reply.status == 204, reply.text
+            self.theirs_url = theirs.url
+            demo.write(theirs.url, self.server.url)
             self.ours = self.stack.enter_context(contextlib.closing(Client(self.server.port)))
             self.theirs = self.stack.enter_context(contextlib.closing(Client(theirs.port)))
             build = http(theirs.url + "/api/v1/status/buildinfo").json["data"]
