@@ -5,7 +5,7 @@
 // and fails then under CI=true. NUNCHI_SCREENSHOTS=DIR keeps a picture of each page in each theme and size.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -195,6 +195,69 @@ const tests = {
         assert.deepEqual(faults, []);
     },
 
+    async 'metrics are found, explained and asked'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/explore`);
+        await page.locator('.virtual-row').first().waitFor();
+        await page.keyboard.press('/');
+        await page.keyboard.type('load1 average');
+        await page.keyboard.press('ArrowDown');
+        await page.locator('.metric h2', { hasText: 'node_load1' }).waitFor();
+        assert.match(page.url(), /metric=node_load1&|metric=node_load1$/);
+        assert.match(await page.locator('.metric-text').innerText(), /load average/);
+        await page.locator('.metric-labels', { hasText: 'instance' }).waitFor();
+        await waitForLine(page, '.metric');
+        await page.locator('.metric-asks a', { hasText: 'Highest' }).click();
+        await page.waitForURL(/\/query\?.*max%28node_load1%29/);
+        await waitForLine(page, '.query');
+        assert.deepEqual(faults, []);
+    },
+
+    async 'values have units and leave as a file'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/query?g0.expr=node_memory_MemTotal_bytes&g0.tab=0&g0.range_input=5m`);
+        await waitForLine(page, '.query');
+        assert.match(await page.locator('.legend-value').innerText(), /[MG]iB$/);
+        await page.getByLabel('Unit of the values').selectOption('s');
+        await page.waitForURL(/g0\.unit=s/);
+        await until(page, 'another unit', () => /year|week|day|hour/.test(document.querySelector('.legend-value')?.textContent ?? ''));
+        const saved = page.waitForEvent('download');
+        await page.getByRole('button', { name: 'Save as CSV' }).click();
+        const text = readFileSync(await (await saved).path(), 'utf8');
+        assert.match(text, /^time,__name__,instance,job,value\r\n\d{4}-\d\d-\d\dT[\d:.]+Z,node_memory_MemTotal_bytes,/);
+        assert.deepEqual(faults, []);
+    },
+
+    async 'a silent server is told of, and its return'() {
+        const { page, expected, faults } = await visit();
+        expected.push(/ERR_(FAILED|INTERNET_DISCONNECTED)/);
+        await page.goto(`${base}/targets`);
+        await page.locator('.target').first().waitFor();
+        await page.context().setOffline(true);
+        await page.keyboard.press('d');
+        await page.keyboard.press('r');
+        await page.locator('[data-banner="lost"]').waitFor();
+        assert.ok((await page.locator('.target').count()) > 0, 'what was there stays');
+        await page.context().setOffline(false);
+        await page.locator('[data-banner="lost"]').waitFor({ state: 'detached' });
+        assert.deepEqual(faults, []);
+    },
+
+    async 'the history is filtered and picked by keyboard'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/query`);
+        await typeQuery(page, 'node_load5');
+        await waitForLine(page, '.query');
+        await typeQuery(page, 'node_load15');
+        await page.waitForURL(/node_load15/);
+        await page.getByRole('button', { name: 'History' }).click();
+        await page.keyboard.type('load5');
+        await page.keyboard.press('ArrowDown');
+        await page.keyboard.press('Enter');
+        await page.waitForURL(/g0\.expr=node_load5&/);
+        assert.deepEqual(faults, []);
+    },
+
     async 'targets are listed and searched'() {
         const { page, faults } = await visit();
         await page.goto(`${base}/targets`);
@@ -279,13 +342,13 @@ for (const colorScheme of ['dark', 'light']) {
     for (const viewport of [wide, narrow]) {
         tests[`every page fits ${viewport.width} px, ${colorScheme}`] = async () => {
             const { page, faults } = await visit({ viewport, colorScheme });
-            for (const path of ['', 'query?g0.expr=up&g0.tab=1&g1.expr=node_load1&g1.tab=0', 'targets', 'status']) {
+            for (const path of ['', 'query?g0.expr=up&g0.tab=1&g1.expr=node_load1&g1.tab=0', 'explore', 'explore?metric=up', 'targets', 'status']) {
                 await page.goto(`${base}/${path}`);
                 await page.locator('main').waitFor();
                 await page.waitForLoadState('networkidle');
                 assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), colorScheme);
                 await noSidewaysScroll(page, `/${path}`);
-                await picture(page, `${path.split('?')[0] || 'home'}-${viewport.width}-${colorScheme}`);
+                await picture(page, `${path.split(/[?=]/).slice(0, path.includes('metric=') ? 2 : 1).join('-') || 'home'}-${viewport.width}-${colorScheme}`);
             }
             assert.deepEqual(faults, []);
         };

@@ -6,7 +6,7 @@
 import { basePath } from '../app/base.ts';
 import { answered, counted, unreachable } from './connection.ts';
 import { ApiError } from './error.ts';
-import type { Answer, Envelope, Labels, Metadata, NunchiStatus, QueryData, Targets, TsdbStatus } from './types.ts';
+import type { Answer, Block, Envelope, Labels, Metadata, NunchiStatus, QueryData, Targets, TsdbStatus } from './types.ts';
 
 type Params = Record<string, string | number | undefined | readonly string[]>;
 
@@ -83,12 +83,23 @@ export function queryRange(query: string, from: number, to: number, step: number
     return request('query_range', { query, start: seconds(from), end: seconds(to), step: step / 1000, stats: 'true' }, signal);
 }
 
-export function labelNames(match: readonly string[], signal?: AbortSignal): Promise<Answer<string[]>> {
-    return request('labels', { 'match[]': match }, signal);
+/** Without times: of everything stored. */
+interface Scope {
+    from?: number;
+    to?: number;
+    limit?: number;
 }
 
-export function labelValues(name: string, match: readonly string[], signal?: AbortSignal): Promise<Answer<string[]>> {
-    return request(`label/${encodeURIComponent(name)}/values`, { 'match[]': match }, signal);
+function scoped({ from, to, limit }: Scope): Params {
+    return { start: from === undefined ? undefined : seconds(from), end: to === undefined ? undefined : seconds(to), limit };
+}
+
+export function labelNames(match: readonly string[], signal?: AbortSignal, scope: Scope = {}): Promise<Answer<string[]>> {
+    return request('labels', { 'match[]': match, ...scoped(scope) }, signal);
+}
+
+export function labelValues(name: string, match: readonly string[], signal?: AbortSignal, scope: Scope = {}): Promise<Answer<string[]>> {
+    return request(`label/${encodeURIComponent(name)}/values`, { 'match[]': match, ...scoped(scope) }, signal);
 }
 
 export function series(match: readonly string[], from: number, to: number, signal?: AbortSignal): Promise<Answer<Labels[]>> {
@@ -109,5 +120,6 @@ export const status = {
     flags: (signal?: AbortSignal) => request<Record<string, string>>('status/flags', {}, signal),
     config: (signal?: AbortSignal) => request<{ yaml: string }>('status/config', {}, signal),
     tsdb: (signal?: AbortSignal) => request<TsdbStatus>('status/tsdb', {}, signal),
+    blocks: (signal?: AbortSignal) => request<{ blocks: Block[] }>('status/tsdb/blocks', {}, signal),
     nunchi: (signal?: AbortSignal) => request<NunchiStatus>('status/nunchi', {}, signal),
 };

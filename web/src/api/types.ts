@@ -73,7 +73,7 @@ export interface ActiveTarget {
 
 export interface Targets {
     activeTargets: ActiveTarget[];
-    droppedTargets?: { discoveredLabels: Labels }[];
+    droppedTargets?: { discoveredLabels: Labels; scrapePool?: string }[];
 }
 
 export interface NameCount {
@@ -97,7 +97,23 @@ export interface ConfigWarning {
     hint?: string;
 }
 
+export interface StorageSizes {
+    walBytes: number;
+    parts: number;
+    partBytes: number;
+    partSamples: number;
+    headSamples: number;
+    headBytes: number;
+}
+
+export interface Block {
+    minTime: number;
+    maxTime: number;
+    stats: { numSamples: number; numSeries: number; numBytes?: number };
+}
+
 export interface NunchiStatus {
     warnings?: ConfigWarning[];
+    storage?: StorageSizes;
     limits?: { name: string; value: string | number; setting?: string }[];
 }

@@ -19,6 +19,7 @@ export interface PageDef {
 export const pages: readonly PageDef[] = [
     { path: '', title: 'Home', icon: 'home', keys: ['g', 'h'], load: () => import('../pages/home/home.tsx') },
     { path: 'query', aliases: ['graph'], title: 'Query', icon: 'query', keys: ['g', 'q'], load: () => import('../pages/query/query.tsx') },
-    { path: 'targets', title: 'Targets', icon: 'targets', keys: ['g', 't'], load: () => import('../pages/targets/targets.tsx') },
-    { path: 'status', title: 'Status', icon: 'status', keys: ['g', 's'], load: () => import('../pages/status/status.tsx') },
+    { path: 'explore', title: 'Metrics', icon: 'list', keys: ['g', 'm'], load: () => import('../pages/metrics/metrics.tsx') },
+    { path: 'targets', aliases: ['service-discovery'], title: 'Targets', icon: 'targets', keys: ['g', 't'], load: () => import('../pages/targets/targets.tsx') },
+    { path: 'status', aliases: ['tsdb-status', 'config', 'flags'], title: 'Status', icon: 'status', keys: ['g', 's'], load: () => import('../pages/status/status.tsx') },
 ];

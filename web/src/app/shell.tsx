@@ -6,12 +6,13 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { TimeControls } from '../time/picker.tsx';
-import { refreshNow, shiftNow, zoomOutNow } from '../time/state.ts';
+import { currentSpan, refreshNow, shiftNow, zoomOutNow } from '../time/state.ts';
 import { Button } from '../ui/button.tsx';
+import { copy } from '../ui/copy.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Toasts } from '../ui/toast.tsx';
-import { attach, hrefTo, page } from '../url-state/location.ts';
+import { attach, hrefHere, hrefTo, page } from '../url-state/location.ts';
 import { Banners, Progress } from './banners.tsx';
 import { pages } from './pages.ts';
 import { listen, type Shortcut } from './shortcuts.ts';
@@ -29,6 +30,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         { keys: ['t', 'left'], does: 'Earlier', run: () => shiftNow(-1) },
         { keys: ['t', 'right'], does: 'Later', run: () => shiftNow(1) },
         { keys: ['d', 'r'], does: 'Refresh', run: refreshNow },
+        { keys: ['d', 'l'], does: 'Copy a link to what is shown', run: copyLink },
         { keys: ['d', 't'], does: 'Next theme', run: nextTheme },
         { keys: ['?'], does: 'This list', run: () => setHelp(true) },
     ];
@@ -47,6 +49,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
                 </a>
                 <TimeControls />
                 <div class="topbar-end">
+                    <Button kind="plain" icon="link" label="Copy a link to what is shown (d l)" class="wide-only" onClick={copyLink} />
                     <Button
                         kind="plain"
                         icon={theme.value === 'auto' ? 'auto' : theme.value === 'dark' ? 'moon' : 'sun'}
@@ -65,6 +68,12 @@ export function Shell({ children }: { children: ComponentChildren }) {
             <Toasts />
         </div>
     );
+}
+
+/** With the two instants that are on screen: whoever opens it later sees the same. */
+function copyLink() {
+    const { from, to } = currentSpan();
+    copy(window.location.origin + hrefHere({ from: Math.round(from), to: Math.round(to) }), 'Link');
 }
 
 function focusSearch() {
@@ -108,7 +117,11 @@ function Help({ shortcuts, onClose }: { shortcuts: readonly Shortcut[]; onClose:
                     </div>
                 ))}
             </dl>
-            <p class="dim">On a chart: drag to zoom, double-click to zoom out, click a name to see it alone, Ctrl+click to hide it.</p>
+            <ul class="shortcut-notes dim">
+                <li>Query field: Enter runs, Shift+Enter makes a new line, Ctrl+Space completes.</li>
+                <li>Chart: drag to zoom in, double-click to zoom out; click a name to see it alone, Ctrl+click to hide it.</li>
+                <li>Every change of the range is a step of the browser's history: Back undoes it.</li>
+            </ul>
         </Dialog>
     );
 }

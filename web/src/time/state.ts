@@ -5,7 +5,7 @@
 
 import { computed, effect, signal } from '@preact/signals';
 import { lostSince, startProbe } from '../api/connection.ts';
-import { decodeRange, encodeRange } from '../url-state/params.ts';
+import { decodeRange, dropPanelRange, encodeRange } from '../url-state/params.ts';
 import { params, updateParams } from '../url-state/location.ts';
 import { absoluteRange, isLive, resolveRange, shift, zoomOut, type Span, type TimeRange } from './range.ts';
 import type { Zone } from './format.ts';
@@ -47,7 +47,7 @@ export function refreshNow(): void {
 
 export function setRange(next: TimeRange): void {
     updateParams((p) => {
-        for (const name of [...p.keys()]) if (/^g\d+\.(range|end|moment)_input$/.test(name)) p.delete(name);
+        dropPanelRange(p);
         encodeRange(p, next);
     });
     refreshNow();

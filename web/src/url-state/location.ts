@@ -5,7 +5,8 @@
 
 import { computed, signal } from '@preact/signals';
 import { basePath } from '../app/base.ts';
-import { decodeRange, encodeRange } from './params.ts';
+import { absoluteRange, type Span } from '../time/range.ts';
+import { decodeRange, dropPanelRange, encodeRange } from './params.ts';
 
 type Go = (address: string, replace?: boolean) => void;
 
@@ -39,6 +40,14 @@ export function updateParams(change: (params: URLSearchParams) => void, replace 
 export function open(to: string, next: URLSearchParams, replace = false): void {
     const text = next.toString();
     go(basePath + to + (text === '' ? '' : `?${text}`), replace);
+}
+
+/** This page at a fixed range. */
+export function hrefHere(span: Span): string {
+    const next = new URLSearchParams(params.value);
+    dropPanelRange(next);
+    encodeRange(next, absoluteRange(span));
+    return `${basePath}${page.value}?${next.toString()}`;
 }
 
 /** Link to another page that carries the time range along. */

@@ -33,18 +33,18 @@ test('the default range is not written', () => {
 });
 
 test('panels come in the order of their numbers', () => {
-    const panels = decodePanels(query('g10.expr=c&g0.expr=a&g0.tab=1&g2.expr=b&g2.tab=0&g2.display_mode=stacked&g0.stacked=1&gx.expr=no'));
+    const panels = decodePanels(query('g10.expr=c&g0.expr=a&g0.tab=1&g2.expr=b&g2.tab=0&g2.display_mode=stacked&g2.unit=s&g0.stacked=1&gx.expr=no'));
     assert.deepEqual(panels, [
-        { expr: 'a', tab: 'table', stacked: true },
-        { expr: 'b', tab: 'graph', stacked: true },
-        { expr: 'c', tab: 'graph', stacked: false },
+        { expr: 'a', tab: 'table', stacked: true, unit: '' },
+        { expr: 'b', tab: 'graph', stacked: true, unit: 's' },
+        { expr: 'c', tab: 'graph', stacked: false, unit: '' },
     ]);
 });
 
 test('what is written is read back', () => {
     const panels = [
-        { expr: 'sum by (a) (rate(x{b="&=+"}[5m]))', tab: 'graph' as const, stacked: true },
-        { expr: 'up', tab: 'table' as const, stacked: false },
+        { expr: 'sum by (a) (rate(x{b="&=+"}[5m]))', tab: 'graph' as const, stacked: true, unit: 'bytes' },
+        { expr: 'up', tab: 'table' as const, stacked: false, unit: '' },
     ];
     const ranges = [
         { from: 'now-1h', to: 'now' },

@@ -33,6 +33,11 @@ function decodePanelRange(params: URLSearchParams, now: number): TimeRange | nul
     return end === null ? null : absoluteRange({ from: end - width, to: end });
 }
 
+/** Takes that pair out of every panel, before another range is written. */
+export function dropPanelRange(params: URLSearchParams): void {
+    for (const name of [...params.keys()]) if (/^g\d+\.(range|end|moment)_input$/.test(name)) params.delete(name);
+}
+
 function parseInput(text: string, now: number): number | null {
     const utc = Date.parse(text.trim().replace(' ', 'T') + (/[zZ]|[+-]\d{2}:?\d{2}$/.test(text) ? '' : 'Z'));
     return Number.isNaN(utc) || utc > now + 365 * 86_400_000 ? null : utc;
@@ -50,6 +55,8 @@ export interface QueryPanel {
     expr: string;
     tab: 'table' | 'graph';
     stacked: boolean;
+    /** A unit's name; empty: as the names in the query tell. */
+    unit: string;
 }
 
 /** Panels `g0`, `g1`, ... in the order of their numbers; both the old numeric and the new named values are read. */
@@ -64,6 +71,7 @@ export function decodePanels(params: URLSearchParams): QueryPanel[] {
             expr: params.get(name) ?? '',
             tab: tab === '1' || tab === 'table' ? 'table' : 'graph',
             stacked: params.get(prefix + 'stacked') === '1' || params.get(prefix + 'display_mode') === 'stacked',
+            unit: params.get(prefix + 'unit') ?? '',
         });
     }
     return [...found].sort(([a], [b]) => a - b).map(([, panel]) => panel);
@@ -76,6 +84,7 @@ export function encodePanels(panels: readonly QueryPanel[], range: TimeRange, no
         params.set(`g${i}.expr`, panel.expr);
         params.set(`g${i}.tab`, panel.tab === 'table' ? '1' : '0');
         if (panel.stacked) params.set(`g${i}.display_mode`, 'stacked');
+        if (panel.unit !== '') params.set(`g${i}.unit`, panel.unit);
         params.set(`g${i}.range_input`, width);
         if (end !== '') params.set(`g${i}.end_input`, end);
     });

@@ -14,9 +14,13 @@ import { currentSpan, range, refreshNow, tick } from '../../time/state.ts';
 import { alignSpan, chooseStep } from '../../time/step.ts';
 import { Button } from '../../ui/button.tsx';
 import { Empty, ErrorBox, Loading, Notice } from '../../ui/states.tsx';
+import { saveText } from '../../ui/save.ts';
+import { Select } from '../../ui/select.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
+import { queryUnit } from '../../units/guess.ts';
 import { formatRounded } from '../../units/units.ts';
 import type { QueryPanel } from '../../url-state/params.ts';
+import { csv } from './csv.ts';
 import { History, remember } from './history.tsx';
 import { ResultTable } from './result-table.tsx';
 
@@ -111,10 +115,14 @@ function Result({ panel, stepMin, id, onChange }: ResultProps) {
                     panel={id}
                 />
                 {panel.tab === 'graph' && (
-                    <Button icon="stack" aria-pressed={panel.stacked} onClick={() => onChange({ ...panel, stacked: !panel.stacked })}>
-                        Stack
-                    </Button>
+                    <>
+                        <Button icon="stack" aria-pressed={panel.stacked} onClick={() => onChange({ ...panel, stacked: !panel.stacked })}>
+                            Stack
+                        </Button>
+                        <UnitSelect panel={panel} onChange={onChange} />
+                    </>
                 )}
+                {data !== undefined && error === undefined && <SaveCsv shown={data} />}
                 {data !== undefined && error === undefined && <Stats shown={data} tab={panel.tab} />}
             </div>
             <div id={id} role="tabpanel" class="query-body" aria-busy={loading}>
@@ -130,6 +138,26 @@ function Result({ panel, stepMin, id, onChange }: ResultProps) {
             </div>
         </div>
     );
+}
+
+const units: readonly [string, string][] = [
+    ['short', 'Number'], ['bytes', 'Bytes'], ['Bps', 'Bytes a second'], ['s', 'Seconds'], ['ms', 'Milliseconds'],
+    ['percentunit', 'Share (1 = 100%)'], ['percent', 'Percent'], ['reqps', 'Requests a second'], ['hertz', 'Hertz'], ['celsius', 'Celsius'],
+];
+
+function UnitSelect({ panel, onChange }: Pick<ResultProps, 'panel' | 'onChange'>) {
+    const guessed = queryUnit(panel.expr);
+    const automatic = units.find(([id]) => id === guessed)?.[1] ?? guessed;
+    const given = panel.unit !== '' && !units.some(([id]) => id === panel.unit) ? [{ value: panel.unit, text: panel.unit }] : [];
+    const options = [{ value: '', text: `Auto: ${automatic.toLowerCase()}` }, ...units.map(([value, text]) => ({ value, text })), ...given];
+    return <Select label="Unit of the values" value={panel.unit} options={options} onChange={(unit) => onChange({ ...panel, unit })} />;
+}
+
+function SaveCsv({ shown }: { shown: Shown }) {
+    const { data } = shown.answer;
+    if (data.resultType !== 'vector' && data.resultType !== 'matrix') return null;
+    if (data.result.length === 0) return null;
+    return <Button kind="plain" icon="download" label="Save as CSV" onClick={() => saveText('query.csv', 'text/csv', csv(data))} />;
 }
 
 function Stats({ shown, tab }: { shown: Shown; tab: QueryPanel['tab'] }) {
@@ -178,8 +206,22 @@ function Graph({ shown, panel }: { shown: Shown; panel: QueryPanel }) {
             </Empty>
         );
     }
+    const histograms = data.resultType === 'matrix' ? data.result.filter((m) => (m.histograms?.length ?? 0) > 0).length : 0;
+    if (frame.lines.length === 0) {
+        return (
+            <Empty title={histograms > 0 ? 'Native histograms are not lines' : 'Nothing but gaps'}>
+                {histograms > 0 ? (
+                    <>
+                        Ask <code>histogram_quantile(0.95, …)</code>, <code>histogram_avg(…)</code> or <code>histogram_count(…)</code> of them, or look at the table.
+                    </>
+                ) : (
+                    'Every value in this range is NaN or infinite.'
+                )}
+            </Empty>
+        );
+    }
     return (
-        <Chart title={panel.expr} frame={frame} span={shown.span} unit="short" stacked={panel.stacked} height={graphHeight} legend="list" />
+        <Chart title={panel.expr} frame={frame} span={shown.span} unit={panel.unit === '' ? queryUnit(panel.expr) : panel.unit} stacked={panel.stacked} height={graphHeight} legend="list" />
     );
 }
 

@@ -14,7 +14,7 @@ import { decodePanels, encodePanels, type QueryPanel } from '../../url-state/par
 import { QueryView } from './query-view.tsx';
 import './query.css';
 
-const fresh: QueryPanel = { expr: '', tab: 'graph', stacked: false };
+const fresh: QueryPanel = { expr: '', tab: 'graph', stacked: false, unit: '' };
 
 function write(panels: readonly QueryPanel[], replace = false) {
     open('query', encodePanels(panels, range.value, Date.now()), replace);

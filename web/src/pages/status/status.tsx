@@ -2,39 +2,76 @@
 //
 // What this server is, how it was started, what it holds, and what of its configuration it could not honour.
 
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, FunctionComponent } from 'preact';
 import licences from 'virtual:licences';
 import { status } from '../../api/client.ts';
 import { useResource, type Resource } from '../../api/resource.ts';
-import type { Answer, ConfigWarning, NameCount, NunchiStatus } from '../../api/types.ts';
+import type { Answer, ConfigWarning, NameCount, StorageSizes, TsdbStatus } from '../../api/types.ts';
 import { usePageTitle } from '../../app/page-title.ts';
 import { formatInstant } from '../../time/format.ts';
 import { refreshNow, tick, zone } from '../../time/state.ts';
 import { Button } from '../../ui/button.tsx';
+import { copy } from '../../ui/copy.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { Empty, ErrorBox, Loading } from '../../ui/states.tsx';
-import { toast } from '../../ui/toast.tsx';
+import { Tabs } from '../../ui/tabs.tsx';
 import { formatRounded } from '../../units/units.ts';
+import { hrefTo, open, page, params } from '../../url-state/location.ts';
 import './status.css';
 
+/** One row a tab. Paths of Prometheus' own status pages open theirs. */
+const sections: readonly { id: string; text: string; path?: string; view: FunctionComponent }[] = [
+    { id: 'overview', text: 'Overview', view: Overview },
+    { id: 'storage', text: 'Storage', path: 'tsdb-status', view: Storage },
+    { id: 'limits', text: 'Limits', view: Limits },
+    { id: 'config', text: 'Configuration', path: 'config', view: Config },
+    { id: 'flags', text: 'Flags', path: 'flags', view: Flags },
+    { id: 'licences', text: 'Licences', view: Licences },
+];
+
 export default function Status() {
-    usePageTitle('Status');
-    const nunchi = useResource('nunchi', tick.value, status.nunchi, true);
+    const wanted = params.value.get('tab');
+    const active = sections.find((s) => s.id === wanted) ?? sections.find((s) => s.path === page.value) ?? sections[0];
+    usePageTitle(active === sections[0] ? 'Status' : `${active.text} · Status`);
+    const choose = (id: string) =>
+        open('status', new URL(hrefTo('status', (p) => id !== sections[0].id && p.set('tab', id)), window.location.href).searchParams);
     return (
         <main class="page">
-            <h1>Status</h1>
-            <Warnings warnings={nunchi.data?.data.warnings ?? []} />
-            <div class="status-pair">
-                <Facts title="Build" name="build" load={status.build} />
-                <Facts title="Runtime" name="runtime" load={status.runtime} />
+            <div class="page-head">
+                <h1>Status</h1>
+                <Tabs label="Status of" tabs={sections} active={active.id} onSelect={choose} panel="status-panel" />
             </div>
-            <Storage />
-            <Limits limits={nunchi.data?.data.limits ?? []} />
-            <Config />
-            <Flags />
-            <Licences />
+            <div id="status-panel" class="status-panel" role="tabpanel" aria-label={active.text}>
+                <active.view />
+            </div>
         </main>
     );
+}
+
+function useNunchi() {
+    return useResource('nunchi', tick.value, status.nunchi, true);
+}
+
+function Overview() {
+    const { data } = useNunchi();
+    return (
+        <>
+            <Warnings warnings={data?.data.warnings ?? []} />
+            <div class="status-pair">
+                <Facts title="Server" name="runtime" load={runtimeFacts} />
+                <Facts title="Build" name="build" load={status.build} />
+            </div>
+        </>
+    );
+}
+
+/** Where the process runs and how it does; sizes are on the storage tab. */
+async function runtimeFacts(signal: AbortSignal): Promise<Answer<Record<string, Value>>> {
+    const answer = await status.runtime(signal);
+    const { startTime, serverTime, ...rest } = answer.data;
+    const up = (Date.parse(String(serverTime)) - Date.parse(String(startTime))) / 1000;
+    const uptime: Record<string, Value> = Number.isNaN(up) ? {} : { uptime: formatRounded('s', Math.round(up)) };
+    return { ...answer, data: { ...uptime, startTime, serverTime, ...rest } };
 }
 
 function Card({ title, children, extra }: { title: string; children: ComponentChildren; extra?: ComponentChildren }) {
@@ -148,20 +185,63 @@ const rankings = [
 ] as const;
 
 function Storage() {
-    const resource = useResource('tsdb', tick.value, status.tsdb, true);
     return (
-        <Card title="Metrics storage">
+        <>
+            <OnDisk />
+            <Head />
+            <Parts />
+        </>
+    );
+}
+
+type Figure = [name: string, value: string, remark?: string];
+
+function Figures({ values }: { values: readonly Figure[] }) {
+    return (
+        <dl class="figures">
+            {values.map(([name, value, remark]) => (
+                <div key={name}>
+                    <dt>{name}</dt>
+                    <dd class="number">
+                        {value}
+                        {remark !== undefined && <span class="dim"> {remark}</span>}
+                    </dd>
+                </div>
+            ))}
+        </dl>
+    );
+}
+
+function OnDisk() {
+    const resource = useNunchi();
+    const runtime = useResource('runtime', tick.value, status.runtime, true);
+    const figures = ({ walBytes, parts, partBytes, partSamples }: StorageSizes): Figure[] => [
+        ['On disk', formatRounded('bytes', walBytes + partBytes)],
+        ['Sealed samples', formatRounded('short', partSamples), partSamples > 0 ? `in ${parts} ${parts === 1 ? 'part' : 'parts'}` : ''],
+        ['Bytes a sample', partSamples > 0 ? (partBytes / partSamples).toFixed(2) : '–'],
+        ['Write-ahead log', formatRounded('bytes', walBytes)],
+        ['Kept for', String(runtime.data?.data.storageRetention ?? '–')],
+    ];
+    return (
+        <Card title="On disk">
+            <Loaded resource={resource}>{(data) => (data.storage === undefined ? <Empty title="This server does not tell" /> : <Figures values={figures(data.storage)} />)}</Loaded>
+        </Card>
+    );
+}
+
+function Head() {
+    const resource = useResource('tsdb', tick.value, status.tsdb, true);
+    const memory = useNunchi().data?.data.storage;
+    const figures = (data: TsdbStatus): Figure[] => [
+        ...Object.entries(data.headStats ?? {}).map(([name, value]): Figure => [headNames[name] ?? words(name), headValue(name, value)]),
+        ...(memory === undefined ? [] : [['Samples in memory', formatRounded('short', memory.headSamples), formatRounded('bytes', memory.headBytes)] as Figure]),
+    ];
+    return (
+        <Card title="Recent samples">
             <Loaded resource={resource}>
                 {(data) => (
                     <>
-                        <dl class="figures">
-                            {Object.entries(data.headStats ?? {}).map(([name, value]) => (
-                                <div key={name}>
-                                    <dt>{headNames[name] ?? words(name)}</dt>
-                                    <dd class="number">{headValue(name, value)}</dd>
-                                </div>
-                            ))}
-                        </dl>
+                        <Figures values={figures(data)} />
                         <div class="rankings">
                             {rankings.map((r) => (
                                 <Ranking key={r.key} title={r.title} unit={r.unit} list={data[r.key] ?? []} />
@@ -171,6 +251,71 @@ function Storage() {
                 )}
             </Loaded>
         </Card>
+    );
+}
+
+const partsShown = 100;
+
+function Parts() {
+    const resource = useResource('blocks', tick.value, status.blocks, true);
+    return (
+        <Card title="Parts">
+            <Loaded resource={resource}>
+                {({ blocks }) =>
+                    blocks.length === 0 ? (
+                        <Empty title="No part is sealed yet">Recent samples are in memory and in the write-ahead log; parts follow within hours.</Empty>
+                    ) : (
+                        <DataTable
+                            columns={['From', 'To', '#Samples', '#Series', '#Size', '#Bytes a sample']}
+                            rows={[...blocks]
+                                .sort((a, b) => b.maxTime - a.maxTime)
+                                .slice(0, partsShown)
+                                .map((b) => [
+                                    formatInstant(b.minTime, zone.value),
+                                    formatInstant(b.maxTime, zone.value),
+                                    b.stats.numSamples.toLocaleString('en'),
+                                    b.stats.numSeries.toLocaleString('en'),
+                                    formatRounded('bytes', b.stats.numBytes ?? null),
+                                    b.stats.numBytes === undefined || b.stats.numSamples === 0 ? '–' : (b.stats.numBytes / b.stats.numSamples).toFixed(2),
+                                ])}
+                            {...(blocks.length > partsShown && { note: `The ${partsShown} newest of ${blocks.length}.` })}
+                        />
+                    )
+                }
+            </Loaded>
+        </Card>
+    );
+}
+
+/** A column whose name begins with # is of numbers. */
+function DataTable({ columns, rows, note }: { columns: readonly string[]; rows: readonly (readonly ComponentChildren[])[]; note?: string }) {
+    const isNumber = columns.map((c) => c.startsWith('#'));
+    return (
+        <div class="scroll-x">
+            <table class="table">
+                <thead>
+                    <tr>
+                        {columns.map((c, i) => (
+                            <th key={c} scope="col" class={isNumber[i] ? 'number' : ''}>
+                                {c.replace('#', '')}
+                            </th>
+                        ))}
+                    </tr>
+                </thead>
+                <tbody>
+                    {rows.map((row, r) => (
+                        <tr key={r}>
+                            {row.map((cell, i) => (
+                                <td key={i} class={isNumber[i] ? 'number' : ''}>
+                                    {cell}
+                                </td>
+                            ))}
+                        </tr>
+                    ))}
+                </tbody>
+            </table>
+            {note !== undefined && <p class="dim table-note">{note}</p>}
+        </div>
     );
 }
 
@@ -193,32 +338,21 @@ function Ranking({ title, unit, list }: { title: string; unit: string; list: rea
     );
 }
 
-function Limits({ limits }: { limits: NonNullable<NunchiStatus['limits']> }) {
-    if (limits.length === 0) return null;
+/** `50000000` is hard to read, `2m` is not a number. */
+function limitText(value: string | number): string {
+    return /^\d{4,}$/.test(String(value)) ? Number(value).toLocaleString('en') : String(value);
+}
+
+function Limits() {
+    const resource = useNunchi();
     return (
         <Card title="Limits">
-            <div class="scroll-x">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col">Limit</th>
-                            <th scope="col" class="number">
-                                Value
-                            </th>
-                            <th scope="col">Setting</th>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        {limits.map((l) => (
-                            <tr key={l.name}>
-                                <th scope="row">{l.name}</th>
-                                <td class="number">{l.value}</td>
-                                <td class="mono">{l.setting}</td>
-                            </tr>
-                        ))}
-                    </tbody>
-                </table>
-            </div>
+            <p class="card-text dim">What passes one of these is refused with an error that names the setting; what was there before goes on.</p>
+            <Loaded resource={resource}>
+                {({ limits = [] }) => (
+                    <DataTable columns={['Limit', '#Value', 'Setting']} rows={limits.map((l) => [l.name, limitText(l.value), <code key={l.name}>{l.setting}</code>])} />
+                )}
+            </Loaded>
         </Card>
     );
 }
@@ -226,26 +360,24 @@ function Limits({ limits }: { limits: NonNullable<NunchiStatus['limits']> }) {
 function Config() {
     const resource = useResource('config', tick.value, status.config, true);
     const yaml = resource.data?.data.yaml ?? '';
-    const copy = () => {
-        void navigator.clipboard.writeText(yaml).then(
-            () => toast('Configuration copied'),
-            () => toast('The browser did not allow copying'),
-        );
-    };
+    const { data } = useNunchi();
     return (
-        <Card title="Configuration" extra={yaml !== '' && <Button kind="plain" icon="copy" label="Copy the configuration" onClick={copy} />}>
-            <Loaded resource={resource}>
-                {() =>
-                    yaml === '' ? (
-                        <Empty title="No configuration file">The built-in defaults watch this host and this server.</Empty>
-                    ) : (
-                        <pre class="config" tabIndex={0} aria-label="Configuration in use">
-                            {yaml}
-                        </pre>
-                    )
-                }
-            </Loaded>
-        </Card>
+        <>
+            <Warnings warnings={data?.data.warnings ?? []} />
+            <Card title="Configuration" extra={yaml !== '' && <Button kind="plain" icon="copy" label="Copy the configuration" onClick={() => copy(yaml, 'Configuration')} />}>
+                <Loaded resource={resource}>
+                    {() =>
+                        yaml === '' ? (
+                            <Empty title="No configuration file">The built-in defaults watch this host and this server.</Empty>
+                        ) : (
+                            <pre class="config" tabIndex={0} aria-label="Configuration in use">
+                                {yaml}
+                            </pre>
+                        )
+                    }
+                </Loaded>
+            </Card>
+        </>
     );
 }
 

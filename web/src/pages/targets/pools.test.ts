@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ActiveTarget } from '../../api/types.ts';
-import { countStates, filterTargets, groupPools } from './pools.ts';
+import { countStates, filterTargets, groupPools, sharedLabels } from './pools.ts';
 
 const target = (scrapePool: string, scrapeUrl: string, health: ActiveTarget['health'], lastError = ''): ActiveTarget => ({
     scrapePool, scrapeUrl, health, lastError, labels: { job: scrapePool }, discoveredLabels: {}, lastScrape: '', lastScrapeDuration: 0,
@@ -29,4 +29,11 @@ test('every word of the search has to match', () => {
     assert.deepEqual(urls('JOB=b refused'), ['http://two/']);
     assert.deepEqual(urls('', 'up'), ['http://one/', 'http://three/']);
     assert.deepEqual(urls('nothing'), []);
+});
+
+test('labels that all targets have are told once', () => {
+    const labelled = (labels: Record<string, string>) => ({ ...all[0], labels });
+    assert.deepEqual(sharedLabels([labelled({ job: 'a', env: 'x', instance: '1' }), labelled({ job: 'a', env: 'x', instance: '2', zone: 'z' })]), { job: 'a', env: 'x' });
+    assert.deepEqual(sharedLabels([labelled({ job: 'a' })]), {});
+    assert.deepEqual(sharedLabels([]), {});
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { ActiveTarget } from '../../api/types.ts';
+import type { ActiveTarget, Labels } from '../../api/types.ts';
 
 /** Worst first: the order of everything on the page. */
 export const healths = ['down', 'unknown', 'up'] as const;
@@ -17,6 +17,13 @@ export function countStates(targets: readonly ActiveTarget[]): Record<Health, nu
     const counts = { down: 0, unknown: 0, up: 0 };
     for (const t of targets) counts[t.health]++;
     return counts;
+}
+
+/** The labels that all targets of a pool have alike: said once, not on each row. A lone target keeps its own. */
+export function sharedLabels(targets: readonly ActiveTarget[]): Labels {
+    if (targets.length < 2) return {};
+    const [first, ...rest] = targets;
+    return Object.fromEntries(Object.entries(first.labels).filter(([name, value]) => rest.every((t) => t.labels[name] === value)));
 }
 
 /** Every word has to occur in the address, a label, the pool or the error. */

@@ -11,10 +11,11 @@ import { formatAgo, formatInstant } from '../../time/format.ts';
 import { refreshNow, tick, zone } from '../../time/state.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon, type IconName } from '../../ui/icon.tsx';
+import { SearchField } from '../../ui/search-field.tsx';
 import { Empty, ErrorBox, Loading } from '../../ui/states.tsx';
 import { formatRounded } from '../../units/units.ts';
 import { hrefTo, params, updateParams } from '../../url-state/location.ts';
-import { countStates, filterTargets, groupPools, healths, type Health, type Pool } from './pools.ts';
+import { countStates, filterTargets, groupPools, healths, sharedLabels, type Health, type Pool } from './pools.ts';
 import './targets.css';
 
 const looks: Record<Health, { icon: IconName; chip: string }> = {
@@ -41,9 +42,11 @@ export default function Targets() {
             <div class="page-head">
                 <h1>Targets</h1>
                 {data !== undefined && <Summary all={all} state={state} />}
-                <Search text={text} onInput={search} />
+                <div class="targets-find">
+                    <SearchField label="Search targets" hint="Address, label or error  ( / )" value={text} onInput={search} />
+                </div>
             </div>
-            {error !== undefined && <ErrorBox error={error} onRetry={refreshNow} />}
+            {error !== undefined && !(error.kind === 'network' && data !== undefined) && <ErrorBox error={error} onRetry={refreshNow} />}
             {data === undefined && error === undefined && <Loading />}
             {data !== undefined && all.length === 0 && (
                 <Empty title="Nothing is scraped yet">
@@ -54,24 +57,8 @@ export default function Targets() {
             {pools.map((pool) => (
                 <PoolView key={pool.name} pool={pool} />
             ))}
+            {state === null && <Dropped targets={data?.data.droppedTargets ?? []} text={text} />}
         </main>
-    );
-}
-
-function Search({ text, onInput }: { text: string; onInput: (text: string) => void }) {
-    return (
-        <label class="targets-search">
-            <span class="visually-hidden">Search targets</span>
-            <Icon name="search" size={16} />
-            <input
-                class="input"
-                type="search"
-                placeholder="Address, label or error  ( / )"
-                data-search
-                value={text}
-                onInput={(event) => onInput(event.currentTarget.value)}
-            />
-        </label>
     );
 }
 
@@ -102,6 +89,7 @@ const pageRows = 200;
 function PoolView({ pool }: { pool: Pool }) {
     const [limit, setLimit] = useState(pageRows);
     const up = countStates(pool.targets).up;
+    const shared = useMemo(() => sharedLabels(pool.targets), [pool.targets]);
     return (
         <details class="pool" open>
             <summary class="pool-head">
@@ -110,10 +98,11 @@ function PoolView({ pool }: { pool: Pool }) {
                 <span class={`chip ${up < pool.targets.length ? 'chip-bad' : 'chip-ok'}`}>
                     {up} of {pool.targets.length} up
                 </span>
+                <LabelList labels={shared} />
             </summary>
             <ul>
                 {pool.targets.slice(0, limit).map((target) => (
-                    <Target key={target.scrapeUrl + JSON.stringify(target.labels)} target={target} />
+                    <Target key={target.scrapeUrl + JSON.stringify(target.labels)} target={target} shared={shared} />
                 ))}
             </ul>
             {pool.targets.length > limit && (
@@ -125,10 +114,11 @@ function PoolView({ pool }: { pool: Pool }) {
     );
 }
 
-function Target({ target }: { target: ActiveTarget }) {
+function Target({ target, shared }: { target: ActiveTarget; shared: Labels }) {
     const scraped = Date.parse(target.lastScrape);
     const never = Number.isNaN(scraped) || scraped <= 0;
     const look = looks[target.health];
+    const own = Object.fromEntries(Object.entries(target.labels).filter(([name]) => !(name in shared)));
     const upHref = hrefTo('query', (p) => {
         p.set('g0.expr', upQuery(target.labels));
         p.set('g0.tab', '0');
@@ -140,10 +130,18 @@ function Target({ target }: { target: ActiveTarget }) {
                 {target.health}
             </span>
             <div class="target-main">
-                <a class="target-address" href={upHref} title="Show when it was up">
-                    {target.scrapeUrl}
-                </a>
-                <LabelList labels={target.labels} />
+                <p class="target-address">
+                    <a href={upHref} title="Show when it was up">
+                        {target.scrapeUrl === '' ? 'inside this process' : target.scrapeUrl}
+                    </a>
+                    {target.scrapeUrl !== '' && (
+                        <a class="target-page" href={target.scrapeUrl} target="_blank" rel="noreferrer noopener">
+                            <Icon name="open" size={14} />
+                            <span class="visually-hidden">Open what the target answers, in a new tab</span>
+                        </a>
+                    )}
+                </p>
+                <LabelList labels={own} />
                 {target.lastError !== '' && <p class="target-error">{target.lastError}</p>}
                 <details class="target-details">
                     <summary>Discovered labels</summary>
@@ -163,8 +161,42 @@ function Target({ target }: { target: ActiveTarget }) {
                     <dt>Every</dt>
                     <dd>{target.scrapeInterval ?? '–'}</dd>
                 </div>
+                <div>
+                    <dt>Timeout</dt>
+                    <dd>{target.scrapeTimeout ?? '–'}</dd>
+                </div>
             </dl>
         </li>
+    );
+}
+
+/** What relabelling threw away: the usual reason why a target is missing. */
+function Dropped({ targets: all, text }: { targets: readonly { discoveredLabels: Labels; scrapePool?: string }[]; text: string }) {
+    const [limit, setLimit] = useState(pageRows);
+    const words = text.toLowerCase();
+    const found = all.filter((t) => JSON.stringify(Object.values(t.discoveredLabels)).toLowerCase().includes(words));
+    if (found.length === 0) return null;
+    return (
+        <details class="pool" data-dropped>
+            <summary class="pool-head">
+                <Icon name="right" size={16} />
+                <h2>Dropped by relabelling</h2>
+                <span class="chip">{found.length.toLocaleString('en')}</span>
+            </summary>
+            <ul>
+                {found.slice(0, limit).map((t) => (
+                    <li key={JSON.stringify(t.discoveredLabels)} class="target target-dropped">
+                        <p class="target-address">{t.scrapePool}</p>
+                        <LabelList labels={t.discoveredLabels} />
+                    </li>
+                ))}
+            </ul>
+            {found.length > limit && (
+                <Button class="pool-more" onClick={() => setLimit(limit + pageRows)}>
+                    Show more of {found.length}
+                </Button>
+            )}
+        </details>
     );
 }
 
@@ -173,6 +205,7 @@ function upQuery({ job = '', instance = '' }: Labels): string {
 }
 
 function LabelList({ labels }: { labels: Labels }) {
+    if (Object.keys(labels).length === 0) return null;
     return (
         <ul class="labels">
             {Object.entries(labels).map(([name, value]) => (
