@@ -234,6 +234,134 @@ static void test_damaged_tombstones_are_told(void **state)
     store_fini(&s);
 }
 
+/* ---- many deletions ---- */
+
+static int64_t tombstones(void)
+{
+    return self_get(SELF_TSDB_TOMBSTONES);
+}
+
+/* Whoever deletes the same series again and again has few tombstones, not one for each time. */
+static void test_deletions_of_one_selection_join(void **state)
+{
+    struct store s;
+    store_init(&s, 41);
+    store_open(&s);
+    for (int i = 0; i < 20; i++) { /* up to now, each minute */
+        put(&s, 2, t0 + i * 60000, i);
+        delete (&s, "i", "0", INT64_MIN, t0 + i * 60000);
+        assert_int_equal(tombstones(), 1);
+        assert_int_equal(count(&s, 0), 0);
+        assert_int_equal(count(&s, 1), (size_t)i + 1);
+    }
+    /* One part, behind which nothing came: ranges that touch become one. */
+    delete (&s, "i", "1", t0, t0 + 60000);
+    delete (&s, "i", "1", t0 + 60001, t0 + 120000);
+    delete (&s, "i", "1", t0 + 600000, t0 + 660000);
+    assert_int_equal(tombstones(), 3);
+    assert_int_equal(count(&s, 1), 20 - 3 - 2);
+    /* What came later at a deleted time must stay, so the number of that range is not raised. */
+    put(&s, 2, t0, 7);
+    assert_int_equal(count(&s, 1), 16);
+    delete (&s, "i", "1", t0 + 120001, t0 + 240000);
+    assert_int_equal(tombstones(), 4);
+    assert_int_equal(count(&s, 1), 14);
+    delete (&s, "i", "1", t0, t0 + 700000);
+    assert_int_equal(tombstones(), 2);
+    assert_int_equal(count(&s, 1), 8);
+    assert_int_equal(count(&s, 0), 1);
+    store_close(&s);
+    store_open(&s);
+    assert_int_equal(count(&s, 1), 8);
+    assert_int_equal(count(&s, 0), 1);
+    store_fini(&s);
+}
+
+/* Many tombstones: parts are written anew in the background, until there is nothing to hide. */
+static void test_many_deletions_are_cleaned(void **state)
+{
+    enum { SERIES = TOMBSTONES_MANY + 50 };
+    struct store s;
+    bool deleted[SERIES] = {0};
+    char value[16];
+    store_init(&s, 42);
+    store_open(&s);
+    put(&s, SERIES, t0, 1);
+    flush(&s);
+    put(&s, 1, t0 + 3600 * 1000, 1); /* a part that nothing is deleted from */
+    for (int i = 1; i <= TOMBSTONES_MANY; i++) {
+        snprintf(value, sizeof value, "%d", i);
+        delete (&s, "i", value, t0 - i, t0 + i);
+        deleted[i] = true;
+        if (i == TOMBSTONES_MANY - 1) {
+            uint64_t before = samples_on_disk(&s);
+            settle(&s);
+            assert_int_equal(samples_on_disk(&s), before);
+            assert_int_equal(tombstones(), i);
+        }
+        if (i % 97 == 0)
+            assert_int_equal(count(&s, i), 0);
+    }
+    settle(&s);
+    assert_int_equal(tombstones(), 0);
+    assert_int_equal(samples_on_disk(&s), SERIES - TOMBSTONES_MANY + 1);
+    for (int i = 1; i < SERIES; i++)
+        assert_int_equal(count(&s, i), !deleted[i]);
+    assert_int_equal(count(&s, 0), 2);
+    store_fini(&s);
+}
+
+/* As many as there may be, of series of the first part. */
+static void fill_list(struct store *s)
+{
+    struct err err = {0};
+    char value[16];
+    struct strbuf file STRBUF_CLEANUP = {0};
+    struct tombstones *t = tombstones_new();
+    struct disk *disk = s->env.disk;
+    for (int i = 0; i < TOMBSTONES_MAX; i++) {
+        struct matcher m;
+        snprintf(value, sizeof value, "%d", i);
+        assert_true(matcher_init(&m, MATCH_EQ, STR("i"), str_from_z(value), &err));
+        struct tombstones *next = tombstones_with(
+            t, &(struct deletion){.id = 1000 + (uint64_t)i, .m = &m, .m_n = 1, .end = INT64_MAX});
+        matcher_fini(&m);
+        tombstones_unref(t);
+        t = next;
+    }
+    assert_int_equal(t->n, TOMBSTONES_MAX);
+    tombstones_encode(t, &file);
+    tombstones_unref(t);
+    struct disk_file *f =
+        disk->ops->open(disk, STR("metrics/tombstones"), DISK_WRITE | DISK_CREATE, &err);
+    struct disk_iov all = {file.p, file.n};
+    assert_true(f && disk->ops->write(f, 0, &all, 1, &err) && disk->ops->sync(f, &err));
+    disk->ops->close(f);
+    assert_true(disk->ops->sync_dir(disk, STR("metrics"), &err));
+}
+
+static void test_one_more_deletion_than_there_may_be(void **state)
+{
+    struct store s;
+    store_init(&s, 43);
+    store_open(&s);
+    put(&s, 9, t0, 1);
+    flush(&s);
+    put(&s, 9, t0 + 1, 1);
+    flush(&s);
+    store_close(&s);
+    fill_list(&s);
+    store_open(&s);
+    assert_int_equal(s.report.first.kind, ERR_NONE);
+    assert_int_equal(count(&s, 8), 0);
+    put(&s, 9, t0 + 2, 1);
+    delete (&s, "i", "8", t0 + 2, t0 + 2);
+    assert_int_equal(tombstones(), 1);
+    assert_int_equal(count(&s, 7), 1);
+    assert_int_equal(count(&s, 8), 0);
+    store_fini(&s);
+}
+
 /* ---- snapshots ---- */
 
 static void test_snapshot(void **state)
@@ -650,6 +778,9 @@ int main(void)
         cmocka_unit_test(test_merges_leave_out),
         cmocka_unit_test(test_delete_is_refused),
         cmocka_unit_test(test_damaged_tombstones_are_told),
+        cmocka_unit_test(test_deletions_of_one_selection_join),
+        cmocka_unit_test(test_many_deletions_are_cleaned),
+        cmocka_unit_test(test_one_more_deletion_than_there_may_be),
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_snapshot_and_a_failing_disk),
         cmocka_unit_test(test_keep_by_matcher),

@@ -112,7 +112,7 @@ static bool has_class(const struct veil *v, size_t series, uint64_t classes)
 {
     bool found = false;
     for (size_t i = 0; i < series && !found; i++)
-        found = classes >> v->classes[i] & 1;
+        found = classes >> v->classes->at[i] & 1;
     return found;
 }
 

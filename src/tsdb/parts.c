@@ -125,13 +125,14 @@ struct veil *tpart_veil(struct tpart *p, const struct index *x, const struct tom
 {
     struct tsdb *db = p->db;
     pthread_mutex_lock(&db->parts_lock);
-    struct veil *v = p->veil && p->veil->version == t->version ? p->veil : NULL;
-    if (v)
-        atomic_fetch_add(&v->refs, 1);
+    struct veil *last = p->veil;
+    if (last)
+        atomic_fetch_add(&last->refs, 1);
     pthread_mutex_unlock(&db->parts_lock);
-    if (v)
-        return v;
-    v = veil_new(x, part_info(p->part), t, &db->keep);
+    if (last && last->version == t->version)
+        return last;
+    struct veil *v = veil_new(x, part_info(p->part), t, &db->keep, last);
+    veil_unref(last);
     if (!v)
         return NULL;
     atomic_fetch_add(&v->refs, 1);

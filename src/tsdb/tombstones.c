@@ -3,22 +3,108 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/map.h"
 #include "store/enc.h"
 
 enum { VERSION = 1, HEADER_BYTES = 24 };
 #define MAGIC "nunchiTS"
 
-struct tombstones *tombstones_new(size_t n)
+/* ---- scopes ---- */
+
+static void put_matchers(struct enc *e, const struct matcher *m, size_t n)
+{
+    enc_uvar(e, n);
+    for (size_t i = 0; i < n; i++) {
+        enc_u8(e, (uint8_t)m[i].op);
+        enc_str(e, m[i].name);
+        enc_str(e, m[i].value);
+    }
+}
+
+/* The matchers that stand there; `key` ends behind them. NULL with err. */
+static struct scope *take_scope(struct dec *d, struct err *err)
+{
+    static _Atomic uint64_t numbers;
+    const uint8_t *from = d->p;
+    uint64_t n = dec_uvar(d);
+    if (d->bad || n == 0 || n > TOMBSTONE_MATCHERS_MAX) {
+        err_set(err, ERR_CORRUPT, "a tombstone is malformed");
+        return NULL;
+    }
+    struct scope *s = mem_new(struct scope);
+    *s = (struct scope){.refs = 1, .number = atomic_fetch_add(&numbers, 1) + 1};
+    arena_init(&s->arena, 0);
+    s->m = arena_array(&s->arena, struct matcher, n);
+    bool ok = true;
+    for (; ok && s->m_n < n; s->m_n += ok) {
+        uint8_t op = dec_u8(d);
+        str name = dec_str(d), value = dec_str(d);
+        if (d->bad || op > MATCH_NRE)
+            ok = err_set(err, ERR_CORRUPT, "a tombstone is malformed");
+        else
+            ok = matcher_init(&s->m[s->m_n], (enum match_op)op, arena_dup(&s->arena, name),
+                              arena_dup(&s->arena, value), err);
+    }
+    if (ok) {
+        s->key = arena_dup(&s->arena, (str){(const char *)from, (size_t)(d->p - from)});
+        return s;
+    }
+    scope_unref(s);
+    return NULL;
+}
+
+struct scope *scope_ref(struct scope *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void scope_unref(struct scope *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < s->m_n; i++)
+        matcher_fini(&s->m[i]);
+    arena_fini(&s->arena);
+    free(s);
+}
+
+/* That of the set, or a new one. */
+static struct scope *scope_of(const struct tombstones *t, const struct matcher *m, size_t m_n)
+{
+    struct enc e = {0};
+    struct err err = {0};
+    struct scope *found = NULL;
+    put_matchers(&e, m, m_n);
+    for (size_t i = 0; i < t->n && !found; i++)
+        if (str_eq(t->at[i].of->key, (str){(const char *)e.p, e.n}))
+            found = scope_ref(t->at[i].of);
+    if (!found) {
+        struct dec d = dec_of(bytes_of(e.p, e.n));
+        found = take_scope(&d, &err);
+        assert(found);
+    }
+    enc_fini(&e);
+    return found;
+}
+
+/* ---- sets ---- */
+
+static struct tombstones *set_sized(size_t n)
 {
     static _Atomic uint64_t versions;
     struct tombstones *t = mem_new(struct tombstones);
-    t->refs = 1;
-    t->version = atomic_fetch_add(&versions, 1) + 1;
-    arena_init(&t->arena, 0);
-    t->at = arena_array(&t->arena, struct tombstone, n + 1);
+    *t = (struct tombstones){.refs = 1, .version = atomic_fetch_add(&versions, 1) + 1};
+    t->at = mem_array(n + 1, sizeof *t->at);
     return t;
+}
+
+struct tombstones *tombstones_new(void)
+{
+    return set_sized(0);
 }
 
 struct tombstones *tombstones_ref(struct tombstones *t)
@@ -32,40 +118,78 @@ void tombstones_unref(struct tombstones *t)
     if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
         return;
     for (size_t i = 0; i < t->n; i++)
-        for (size_t k = 0; k < t->at[i].m_n; k++)
-            matcher_fini(&t->at[i].m[k]);
-    arena_fini(&t->arena);
+        scope_unref(t->at[i].of);
+    free(t->at);
     free(t);
 }
 
-void tombstones_add(struct tombstones *t, uint64_t id, const struct matcher *m, size_t m_n,
-                    ts_ms start, ts_ms end)
+static void push(struct tombstones *t, struct tombstone s)
 {
-    struct err err;
-    struct matcher *copy = arena_array(&t->arena, struct matcher, m_n + 1);
-    for (size_t i = 0; i < m_n; i++) {
-        bool ok = matcher_init(&copy[i], m[i].op, arena_dup(&t->arena, m[i].name),
-                               arena_dup(&t->arena, m[i].value), &err);
-        assert(ok);
-        (void)ok;
+    scope_ref(s.of);
+    t->at[t->n++] = s;
+}
+
+/* The older one says nothing that `s` does not say, perhaps after `s` was made longer. */
+static bool takes_over(struct tombstone *s, const struct tombstone *older, const struct deletion *d)
+{
+    if (older->start >= s->start && older->end <= s->end)
+        return true;
+    uint64_t gap = older->start > s->end   ? (uint64_t)older->start - (uint64_t)s->end
+                   : s->start > older->end ? (uint64_t)s->start - (uint64_t)older->end
+                                           : 0;
+    if (gap > 1 || !d->may_raise(d->arg, older))
+        return false;
+    s->start = older->start < s->start ? older->start : s->start;
+    s->end = older->end > s->end ? older->end : s->end;
+    return true;
+}
+
+/* Those of its scope that are left; a range that grew may reach another one. */
+static size_t absorb(struct tombstone *s, struct tombstone *at, size_t n, const struct deletion *d)
+{
+    for (size_t before = n + 1; n < before;) {
+        size_t left = 0;
+        before = n;
+        for (size_t i = 0; i < n; i++)
+            if (!takes_over(s, &at[i], d))
+                at[left++] = at[i];
+        n = left;
     }
-    t->at[t->n++] = (struct tombstone){id, start, end, copy, m_n};
+    return n;
+}
+
+struct tombstones *tombstones_with(const struct tombstones *t, const struct deletion *d)
+{
+    struct tombstones *out = set_sized(t->n + 1);
+    struct tombstone s = {d->id, d->start, d->end, scope_of(t, d->m, d->m_n)};
+    struct tombstone *same MEM_CLEANUP = mem_array(t->n + 1, sizeof *same);
+    size_t n = 0, i = 0;
+    for (; i < t->n && t->at[i].of->number < s.of->number; i++)
+        push(out, t->at[i]);
+    for (; i < t->n && t->at[i].of == s.of; i++)
+        same[n++] = t->at[i];
+    n = absorb(&s, same, n, d);
+    for (size_t k = 0; k < n; k++)
+        push(out, same[k]);
+    push(out, s);
+    for (; i < t->n; i++)
+        push(out, t->at[i]);
+    scope_unref(s.of);
+    return out;
+}
+
+struct tombstones *tombstones_without(const struct tombstones *t,
+                                      bool (*is_needed)(void *arg, const struct tombstone *s),
+                                      void *arg)
+{
+    struct tombstones *out = set_sized(t->n);
+    for (size_t i = 0; i < t->n; i++)
+        if (is_needed(arg, &t->at[i]))
+            push(out, t->at[i]);
+    return out;
 }
 
 /* ---- the file ---- */
-
-static void encode_one(struct enc *e, const struct tombstone *s)
-{
-    enc_u64(e, s->id);
-    enc_u64(e, (uint64_t)s->start);
-    enc_u64(e, (uint64_t)s->end);
-    enc_uvar(e, s->m_n);
-    for (size_t i = 0; i < s->m_n; i++) {
-        enc_u8(e, (uint8_t)s->m[i].op);
-        enc_str(e, s->m[i].name);
-        enc_str(e, s->m[i].value);
-    }
-}
 
 void tombstones_encode(const struct tombstones *t, struct strbuf *out)
 {
@@ -75,8 +199,12 @@ void tombstones_encode(const struct tombstones *t, struct strbuf *out)
     enc_u32(&e, (uint32_t)t->n);
     enc_u32(&e, 0);
     enc_u32(&e, 0);
-    for (size_t i = 0; i < t->n; i++)
-        encode_one(&e, &t->at[i]);
+    for (size_t i = 0; i < t->n; i++) {
+        enc_u64(&e, t->at[i].id);
+        enc_u64(&e, (uint64_t)t->at[i].start);
+        enc_u64(&e, (uint64_t)t->at[i].end);
+        enc_bytes(&e, t->at[i].of->key.p, t->at[i].of->key.n);
+    }
     uint32_t body = crc32c(0, e.p + HEADER_BYTES, e.n - HEADER_BYTES);
     memcpy(e.p + 16, &body, sizeof body);
     uint32_t head = crc32c(0, e.p, 20);
@@ -85,27 +213,31 @@ void tombstones_encode(const struct tombstones *t, struct strbuf *out)
     enc_fini(&e);
 }
 
-static bool decode_one(struct dec *d, struct tombstones *t, struct err *err)
+static bool decode_one(struct dec *d, struct map *scopes, struct tombstones *t, struct err *err)
 {
-    struct tombstone *s = &t->at[t->n];
-    *s = (struct tombstone){.id = dec_u64(d)};
-    s->start = (ts_ms)dec_u64(d);
-    s->end = (ts_ms)dec_u64(d);
-    uint64_t n = dec_uvar(d);
-    if (d->bad || n == 0 || n > TOMBSTONE_MATCHERS_MAX)
-        return err_set(err, ERR_CORRUPT, "a tombstone is malformed");
-    s->m = arena_array(&t->arena, struct matcher, n);
-    t->n++; /* from here on the set frees the matchers that were made */
-    for (; s->m_n < n; s->m_n++) {
-        uint8_t op = dec_u8(d);
-        str name = dec_str(d), value = dec_str(d);
-        if (d->bad || op > MATCH_NRE)
-            return err_set(err, ERR_CORRUPT, "a tombstone is malformed");
-        if (!matcher_init(&s->m[s->m_n], (enum match_op)op, arena_dup(&t->arena, name),
-                          arena_dup(&t->arena, value), err))
-            return false;
+    struct tombstone s = {.id = dec_u64(d)};
+    s.start = (ts_ms)dec_u64(d);
+    s.end = (ts_ms)dec_u64(d);
+    s.of = take_scope(d, err);
+    if (!s.of)
+        return false;
+    struct scope *known = map_get(scopes, s.of->key);
+    if (known) {
+        scope_unref(s.of);
+        s.of = scope_ref(known);
+    } else {
+        map_put(scopes, s.of->key, s.of);
     }
+    t->at[t->n++] = s; /* the set has the count now */
     return true;
+}
+
+static int by_scope(const void *a, const void *b)
+{
+    const struct tombstone *x = a, *y = b;
+    if (x->of != y->of)
+        return x->of->number < y->of->number ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
 }
 
 struct tombstones *tombstones_decode(bytes file, struct err *err)
@@ -123,12 +255,15 @@ struct tombstones *tombstones_decode(bytes file, struct err *err)
                 version, VERSION);
         return NULL;
     }
-    struct tombstones *t = tombstones_new(n);
+    struct tombstones *t = set_sized(n);
+    struct map scopes MAP_CLEANUP = {0};
     bool ok = true;
     while (ok && t->n < n)
-        ok = decode_one(&d, t, err);
-    if (ok && dec_left(&d) == 0)
+        ok = decode_one(&d, &scopes, t, err);
+    if (ok && dec_left(&d) == 0) {
+        qsort(t->at, t->n, sizeof *t->at, by_scope);
         return t;
+    }
     if (ok)
         err_set(err, ERR_CORRUPT, "the list of tombstones is malformed");
     tombstones_unref(t);

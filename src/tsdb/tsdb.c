@@ -329,6 +329,8 @@ static bool work(struct tsdb *db, bool *did, struct err *err)
         *did = true;
         return db_flush(db, true, err);
     }
+    if (!db_clean(db, did, err) || *did)
+        return err->kind == ERR_NONE;
     if (!db_tier(db, did, err) || *did)
         return err->kind == ERR_NONE;
     if (!db_merge(db, did, err) || *did)

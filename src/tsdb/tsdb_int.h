@@ -105,6 +105,7 @@ struct tsdb {
     uint64_t wal_failures_seen;
     struct merge *merge;       /* the job under way; NULL: none */
     struct tier_job *tier_job; /* NULL: none; never beside a merge */
+    uint64_t clean_upto;       /* tombstones up to this are being cleaned; 0: none */
     unsigned imports;          /* under way: their parts have their numbers already */
     int64_t merge_paid_ns;     /* until when its budget is used up */
     struct scrub scrub;
@@ -152,6 +153,8 @@ bool db_retain(struct tsdb *db, bool *did, struct err *err);
 bool db_load_tombstones(struct tsdb *db, struct tsdb_recovery *report, struct err *err);
 /* Those that no part has anything for. Under `work`. */
 bool db_drop_tombstones(struct tsdb *db, bool *did, struct err *err);
+/* When there are many: begins to write a part anew without what was deleted. Under `work`. */
+bool db_clean(struct tsdb *db, bool *did, struct err *err);
 
 /* ---- tiers.c ---- */
 bool db_tiers_init(struct tsdb *db, const struct tsdb_options *o, struct err *err);

@@ -31,24 +31,46 @@ void cutoffs_find(const struct keep *k, ts_ms now, struct cutoffs *out);
 /* The place in cutoffs of a series. */
 unsigned keep_class(const struct keep *k, struct labels ls);
 
-/* Series of a part that a tombstone is about. */
-struct veil_range {
+/* What was found in the index, shared by one veil after the other. */
+struct veil_ids {
+    _Atomic unsigned refs;
+    size_t n;
+    uint32_t at[]; /* rising */
+};
+struct veil_classes {
+    _Atomic unsigned refs;
+    uint8_t at[]; /* of each series */
+};
+
+/* Times, both inclusive. */
+struct veil_span {
     ts_ms start, end;
-    struct id_list ids;
+};
+
+/* Series of a part that tombstones of one selection are about, and what times they hide. */
+struct veil_group {
+    struct scope *of;
+    struct veil_ids *ids;
+    struct veil_span *spans; /* rising, apart */
+    size_t n;
 };
 
 struct veil {
     _Atomic unsigned refs;
     uint64_t version; /* of the tombstones */
     struct arena arena;
-    uint8_t *classes; /* of each series; NULL: all are 0 */
-    struct veil_range *ranges;
+    struct veil_classes *classes; /* NULL: all are 0 */
+    struct veil_group *groups;    /* in order of the numbers of their scopes */
     size_t n;
+    /* Which groups series i is of: places[first[i]..first[i + 1]). NULL: few, or too many to say.
+     */
+    uint32_t *first, *places;
 };
 
-/* NULL when nothing of the part can be hidden but by the cutoff of class 0. */
+/* NULL when nothing of the part can be hidden but by the cutoff of class 0. `old`: the veil of the
+ * part by tombstones of before, NULL: none; what both have is not looked for again. */
 struct veil *veil_new(const struct index *x, const struct part_info *info,
-                      const struct tombstones *t, const struct keep *k);
+                      const struct tombstones *t, const struct keep *k, const struct veil *old);
 void veil_unref(struct veil *v);
 /* The part has series with samples that a tombstone hides. */
 bool veil_has_deleted(const struct veil *v, const struct index *x);
