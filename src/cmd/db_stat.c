@@ -20,7 +20,7 @@ static const struct option_row options[] = {
     [LIMIT] = {"limit", OPTION_TEXT, "N", "20", "Rows of each table."},
 };
 
-enum { READ_AT_ONCE = 64, LIMIT_MAX = 100000 };
+enum { LIMIT_MAX = 100000 };
 
 /* A label name, a pair, or a metric name. */
 struct tally {
@@ -71,13 +71,13 @@ static str shown_name(struct labels ls, struct strbuf *buf)
     return strbuf_str(buf);
 }
 
-static void count_series(struct stat *s, struct labels ls, const struct columns *c)
+static void count_series(struct stat *s, struct labels ls, const struct tsdb_extent *x)
 {
     STRBUF_CLEANUP struct strbuf pair = {0};
-    double gap = uncovered(s, c->t[0], c->t[c->n - 1]);
+    double gap = uncovered(s, x->first, x->last);
     bool is_new;
     s->series++;
-    s->samples += c->n;
+    s->samples += x->samples;
     for (size_t i = 0; i < ls.n; i++) {
         const struct label *l = &ls.at[i];
         strbuf_clear(&pair);
@@ -95,26 +95,20 @@ static void count_series(struct stat *s, struct labels ls, const struct columns 
     }
     struct tally *m = tally_of(s, &s->metrics, shown_name(ls, &pair), &is_new);
     m->series++;
-    m->samples += c->n;
+    m->samples += x->samples;
 }
 
 static bool count_selection(struct stat *s, struct source *src, struct selection *sel,
                             struct err *err)
 {
-    ARENA_CLEANUP struct arena a;
-    struct columns c[READ_AT_ONCE];
     size_t size = src->ops->size(sel);
     char count[DB_COUNT_MAX];
-    arena_init(&a, 0);
-    for (size_t i = 0; i < size;) {
-        size_t n = size - i < READ_AT_ONCE ? size - i : READ_AT_ONCE;
-        if (!src->ops->read(sel, i, &n, INT64_MIN, INT64_MAX, &a, c, err))
+    for (size_t i = 0; i < size; i++) {
+        struct tsdb_extent x;
+        if (!tsdb_extent(sel, i, &x, err))
             return false;
-        for (size_t k = 0; k < n; k++)
-            if (c[k].n)
-                count_series(s, src->ops->labels(sel, i + k), &c[k]);
-        i += n;
-        arena_reset(&a);
+        if (x.samples)
+            count_series(s, src->ops->labels(sel, i), &x);
         db_progress_say(&s->progress, "%s series", db_count(s->series, count));
     }
     return true;
@@ -344,8 +338,10 @@ const struct command cmd_db_stat = {
     .summary = "report what a storage directory spends its series and bytes on",
     .text =
         "Counts series by metric name, label name and label pair, says which labels churn, and how "
-        "many bytes a\nsample takes in each section of the parts. Reads everything once. Works "
-        "beside a running server and\nchanges nothing.",
+        "many bytes a\nsample takes in each section of the parts. Answered from the indexes of "
+        "parts; samples "
+        "are read only\nwhere some are deleted or not in a part yet. Works beside a running server "
+        "and changes nothing.",
     .options = options,
     .options_n = sizeof options / sizeof options[0],
     .run = run,

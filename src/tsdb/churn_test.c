@@ -181,6 +181,35 @@ static void test_survivors(void **state)
     arena_fini(&w.arena);
 }
 
+/* A selection that began before can still tell the labels; nobody gets their symbols meanwhile. */
+static void test_labels_of_leavers(void **state)
+{
+    struct world w;
+    struct reclaim_reader reader;
+    arena_init(&w.arena, 0);
+    head_init(&w.head, SHARDS);
+    struct series *s = add(&w, 1, 7);
+    struct labels told = labels_dup(&w.arena, series_labels(&w.head, s, &w.arena));
+    reclaim_enter(&w.head.reclaim, &reader);
+    s->idle = 2;
+    head_remove_idle(&w.head, 2);
+    assert_int_equal(w.head.series, 0);
+    for (unsigned g = 2; g < 5; g++) {
+        struct series *other = add(&w, g, 8);
+        assert_true(labels_eq(series_labels(&w.head, s, &w.arena), told));
+        other->idle = 2;
+        head_remove_idle(&w.head, 2);
+    }
+    assert_int_equal(count(&w, STR("job"), "node"), 0);
+    assert_true(w.head.symbols.live > 0);
+    reclaim_leave(&w.head.reclaim, &reader);
+    head_remove_idle(&w.head, 2);
+    assert_int_equal(w.head.symbols.live, 0);
+    assert_int_equal(w.head.leaving.n, 0);
+    head_fini(&w.head);
+    arena_fini(&w.arena);
+}
+
 /* Random additions and removals against an array. */
 static void test_table(void **state)
 {
@@ -255,9 +284,8 @@ static void test_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_generations),
-        cmocka_unit_test(test_survivors),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_generations),       cmocka_unit_test(test_survivors),
+        cmocka_unit_test(test_labels_of_leavers), cmocka_unit_test(test_table),
         cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

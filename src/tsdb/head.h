@@ -82,6 +82,12 @@ struct shard {
     struct head_index index;
 } __attribute__((aligned(64)));
 
+/* A series that left its shard; its symbols stay as long as a selection may ask for its labels. */
+struct leaver {
+    struct series *s;
+    uint64_t moment; /* reclaim.h */
+};
+
 struct head {
     pthread_rwlock_t gate;
     struct shard *shards;
@@ -92,6 +98,7 @@ struct head {
     struct reclaim reclaim;
     struct flights flights;
     struct order order;
+    VEC(struct leaver) leaving;      /* head_remove.c's own; by moment */
     struct extras extras;            /* under the gate */
     _Atomic uint64_t added, removed; /* series, ever */
     _Atomic uint64_t memory;         /* bytes, about */

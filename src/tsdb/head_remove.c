@@ -7,7 +7,7 @@
  *   leave    out of the tables: nobody finds it any more               gate and shard, for writing
  *   clean    out of the lists, which name ids that are gone until then            shard, for
  * writing forget   out of the order                                                     order.lock
- *   retire   its symbols, which the lists needed, and the series itself           gate, for writing
+ *   retire   its symbols and the series itself, when no selection has it          gate, for writing
  */
 #include <stdlib.h>
 
@@ -68,6 +68,7 @@ static bool leave_slice(struct head *h, struct shard *sh, uint32_t idle_min, uin
         vec_push(gone, s);
         leave(sh, s);
     }
+    atomic_fetch_sub_explicit(&h->series, gone->n - before, memory_order_relaxed);
     atomic_fetch_add(&h->removed, gone->n - before); /* links.c: before anybody can miss them */
     pthread_rwlock_unlock(&sh->lock);
     pthread_rwlock_unlock(&h->gate);
@@ -93,10 +94,29 @@ static void retire(struct head *h, struct series *s)
     for (size_t i = 0; i < 2 * (size_t)s->labels_n; i++)
         symbols_unref(&h->symbols, s->labels[i]);
     atomic_fetch_sub_explicit(&h->memory, series_bytes(s), memory_order_relaxed);
-    atomic_fetch_sub_explicit(&h->series, 1, memory_order_relaxed);
     if (s->has_extra)
         extras_remove(&h->extras, head_series_number(h, s));
     reclaim_retire(&h->reclaim, s);
+}
+
+/* Those that nobody can have any more. Others wait for the next removal. */
+static void retire_passed(struct head *h)
+{
+    size_t n = 0;
+    while (n < h->leaving.n && reclaim_passed(&h->reclaim, h->leaving.at[n].moment)) {
+        uint64_t moment = h->leaving.at[n].moment;
+        pthread_rwlock_wrlock(&h->gate);
+        for (size_t i = 0; i < RETIRES && n < h->leaving.n && h->leaving.at[n].moment == moment;
+             i++)
+            retire(h, h->leaving.at[n++].s);
+        pthread_rwlock_unlock(&h->gate);
+        pool_yield();
+    }
+    h->leaving.n -= n;
+    if (h->leaving.n)
+        memmove(h->leaving.at, h->leaving.at + n, h->leaving.n * sizeof h->leaving.at[0]);
+    else
+        vec_fini(&h->leaving);
 }
 
 void head_remove_idle(struct head *h, uint32_t idle_min)
@@ -113,12 +133,9 @@ void head_remove_idle(struct head *h, uint32_t idle_min)
     }
     if (gone.n)
         order_forget(h, gone.at, gone.n);
-    for (size_t i = 0; i < gone.n;) {
-        pthread_rwlock_wrlock(&h->gate);
-        for (size_t end = i + RETIRES; i < gone.n && i < end; i++)
-            retire(h, gone.at[i]);
-        pthread_rwlock_unlock(&h->gate);
-        pool_yield();
-    }
+    uint64_t moment = reclaim_moment(&h->reclaim);
+    VEC_EACH (s, &gone)
+        vec_push(&h->leaving, (struct leaver){*s, moment});
     vec_fini(&gone);
+    retire_passed(h);
 }

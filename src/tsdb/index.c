@@ -403,6 +403,19 @@ bool index_span(const struct index *x, uint32_t id, ts_ms *start, ts_ms *end)
     return true;
 }
 
+uint64_t index_extent(const struct index *x, uint32_t id, ts_ms *first, ts_ms *last)
+{
+    uint32_t from = x->first_block[id], to = x->first_block[id + 1];
+    uint64_t n = 0;
+    if (from == to)
+        return 0;
+    for (uint32_t b = from; b < to; b++)
+        n += x->rows[x->block_row[b]].n;
+    *first = x->rows[x->block_row[from]].min_t;
+    *last = x->rows[x->block_row[to - 1]].max_t;
+    return n;
+}
+
 void index_metadata(const struct index *x, void (*fn)(void *arg, const struct metadata *m),
                     void *arg)
 {

@@ -48,6 +48,22 @@ void reclaim_leave(struct reclaim *r, struct reclaim_reader *reader)
     pthread_mutex_unlock(&r->lock);
 }
 
+uint64_t reclaim_moment(struct reclaim *r)
+{
+    pthread_mutex_lock(&r->lock);
+    uint64_t moment = r->moment;
+    pthread_mutex_unlock(&r->lock);
+    return moment;
+}
+
+bool reclaim_passed(struct reclaim *r, uint64_t moment)
+{
+    pthread_mutex_lock(&r->lock);
+    bool passed = r->inside.next == &r->inside || r->inside.next->moment > moment;
+    pthread_mutex_unlock(&r->lock);
+    return passed;
+}
+
 void reclaim_retire(struct reclaim *r, void *p)
 {
     if (!p)

@@ -39,6 +39,10 @@ void reclaim_init(struct reclaim *r);
 void reclaim_fini(struct reclaim *r);
 void reclaim_enter(struct reclaim *r, struct reclaim_reader *reader);
 void reclaim_leave(struct reclaim *r, struct reclaim_reader *reader);
+/* For what is more than memory: whoever enters after reclaim_moment cannot find what was taken away
+ * before it, and once reclaim_passed says so everybody inside did. */
+uint64_t reclaim_moment(struct reclaim *r);
+bool reclaim_passed(struct reclaim *r, uint64_t moment);
 /* Gives heap memory that no new reader can find to free(), now or later. */
 void reclaim_retire(struct reclaim *r, void *p);
 

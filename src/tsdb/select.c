@@ -566,6 +566,70 @@ static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start
     return check_budget(sel, samples, err);
 }
 
+/* What one place has of a series; false: that must be read to be known. */
+static bool origin_extent(const struct selection *sel, struct origin o, struct arena *a,
+                          struct tsdb_extent *out)
+{
+    const struct part_set *ps = sel->parts;
+    struct err err;
+    if (o.part == HEAD) {
+        struct gather g = gather_of(a, INT64_MIN, INT64_MAX);
+        if (!capture_read(&sel->captures[o.id], &g, &err))
+            return false;
+        gather_settle(&g);
+        *out = (struct tsdb_extent){g.n, g.n ? g.t[0] : 0, g.n ? g.t[g.n - 1] : 0};
+        return true;
+    }
+    *out = (struct tsdb_extent){0};
+    if (o.part >= ps->raw_n)
+        return true;
+    if (sel->veils[o.part] || part_set_gone(ps, part_info(ps->at[o.part]->part)) > INT64_MIN)
+        return false;
+    out->samples = index_extent(sel->indexes[o.part]->x, o.id, &out->first, &out->last);
+    return true;
+}
+
+/* Whether that is all: nothing is hidden, too old, or there twice. */
+static bool add_extents(const struct selection *sel, const struct selected *s, struct arena *a,
+                        struct tsdb_extent *out)
+{
+    ts_ms raw = part_set_raw_start(sel->parts), oldest = sel->cutoffs.newest;
+    for (uint32_t o = s->first; o < s->first + s->n; o++) {
+        struct tsdb_extent x;
+        if (!origin_extent(sel, sel->origins.at[o], a, &x))
+            return false;
+        if (x.samples &&
+            (x.first < oldest || x.first < raw || (out->samples && x.first <= out->last)))
+            return false;
+        if (x.samples) {
+            out->first = out->samples ? out->first : x.first;
+            out->last = x.last;
+            out->samples += x.samples;
+        }
+    }
+    return true;
+}
+
+bool tsdb_extent(struct selection *sel, size_t i, struct tsdb_extent *out, struct err *err)
+{
+    struct arena a ARENA_CLEANUP;
+    struct columns c;
+    struct tsdb_extent known = {0};
+    arena_init(&a, 0);
+    if (add_extents(sel, &sel->at.at[i], &a, &known)) {
+        *out = known;
+        return true;
+    }
+    if (!source_read(&tsdb_source_ops, sel, i, INT64_MIN, INT64_MAX, &a, &c, err))
+        return false;
+    *out = (struct tsdb_extent){.samples = c.n};
+    if (c.n) {
+        out->first = c.t[0];
+        out->last = c.t[c.n - 1];
+    }
+    return true;
+}
+
 static bool db_exemplars(struct source *s, const struct matcher_set *sets, size_t sets_n,
                          ts_ms start, ts_ms end, struct arena *a, struct exemplar_series **out,
                          size_t *n, struct err *err)

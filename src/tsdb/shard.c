@@ -212,6 +212,9 @@ void head_fini(struct head *h)
     for (unsigned i = 0; i < h->shards_n; i++)
         shard_fini(&h->shards[i]);
     free(h->shards);
+    VEC_EACH (l, &h->leaving)
+        free(l->s);
+    vec_fini(&h->leaving);
     extras_fini(&h->extras);
     symbols_fini(&h->symbols);
     keys_fini(&h->keys);

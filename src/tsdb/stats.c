@@ -53,114 +53,179 @@ void tsdb_stats(struct tsdb *db, struct tsdb_stats *out)
 
 /* ---- cardinality ---- */
 
-/* Counts by (name, value), over all shards; text in the arena. */
-struct pair_count {
-    str name, value;
+/* The `limit` largest of what was offered; text in the symbols. */
+struct row {
+    str name, value; /* value.p NULL: it is about a name */
     uint64_t n;
+};
+struct top {
+    struct row *at; /* a heap: the smallest, or last, is first */
+    size_t n, limit;
+};
+
+/* Whether x stands before y: it is larger, or its text comes first. */
+static bool is_before(const struct row *x, const struct row *y)
+{
+    if (x->n != y->n)
+        return x->n > y->n;
+    int c = str_cmp(x->name, y->name);
+    return c ? c < 0 : str_cmp(x->value, y->value) < 0;
+}
+
+static void swap_rows(struct row *x, struct row *y)
+{
+    struct row z = *x;
+    *x = *y;
+    *y = z;
+}
+
+static void sink_first(struct top *t)
+{
+    for (size_t i = 0, k; (k = 2 * i + 1) < t->n; i = k) {
+        k += k + 1 < t->n && is_before(&t->at[k], &t->at[k + 1]);
+        if (is_before(&t->at[k], &t->at[i]))
+            return;
+        swap_rows(&t->at[i], &t->at[k]);
+    }
+}
+
+static void offer(struct top *t, struct row r)
+{
+    if (t->n == t->limit) {
+        if (t->n && is_before(&r, &t->at[0])) {
+            t->at[0] = r;
+            sink_first(t);
+        }
+        return;
+    }
+    size_t i = t->n++;
+    for (t->at[i] = r; i && is_before(&t->at[(i - 1) / 2], &t->at[i]); i = (i - 1) / 2)
+        swap_rows(&t->at[i], &t->at[(i - 1) / 2]);
+}
+
+static int row_cmp(const void *a, const void *b)
+{
+    return is_before(a, b) ? -1 : is_before(b, a);
+}
+
+/* Frees the heap. */
+static void settle_top(struct top *t, struct arena *a, struct tsdb_top **out, size_t *n)
+{
+    if (t->n)
+        qsort(t->at, t->n, sizeof *t->at, row_cmp);
+    *out = arena_array(a, struct tsdb_top, t->n + 1);
+    *n = t->n;
+    for (size_t i = 0; i < t->n; i++) {
+        const struct row *r = &t->at[i];
+        (*out)[i].n = r->n;
+        (*out)[i].name = r->value.p
+                             ? arena_printf(a, "%.*s=%.*s", STR_ARG(r->name), STR_ARG(r->value))
+                             : arena_dup(a, r->name);
+    }
+    free(t->at);
+}
+
+/* Of a pair, or of a name: symbols, because the same text is one symbol in all shards. */
+struct pair_count {
+    uint32_t name, value;
+    uint64_t n;
+};
+struct name_count {
+    uint32_t name;
+    uint64_t values, bytes;
 };
 
 struct counts {
-    VEC(struct pair_count) at;
+    const struct symbols *symbols;
+    VEC(struct pair_count) pairs;
+    VEC(struct name_count) names;
+    struct numbers pair_places, name_places;
 };
 
-static void count_shard(struct head *h, struct shard *sh, struct numbers *places, struct arena *a,
-                        struct counts *c)
+static void count_pair(struct counts *c, const struct postings *p)
 {
-    VEC_EACH (p, &sh->index.postings) {
-        if (p->n == 0)
-            continue;
-        uint64_t key = (uint64_t)p->name << 32 | p->value;
-        const uint32_t *i = numbers_get(places, key);
-        if (!i) {
-            numbers_put(places, key, (uint32_t)c->at.n);
-            vec_push(&c->at,
-                     (struct pair_count){arena_dup(a, symbols_text(&h->symbols, p->name)),
-                                         arena_dup(a, symbols_text(&h->symbols, p->value)), 0});
-            i = numbers_get(places, key);
-        }
-        c->at.at[*i].n += p->n;
+    uint64_t key = (uint64_t)p->name << 32 | p->value;
+    const uint32_t *there = numbers_get(&c->pair_places, key);
+    if (there) {
+        c->pairs.at[*there].n += p->n;
+        return;
     }
+    numbers_put(&c->pair_places, key, (uint32_t)c->pairs.n);
+    vec_push(&c->pairs, (struct pair_count){p->name, p->value, p->n});
 }
 
-static int top_cmp(const void *a, const void *b)
+static void count_name(struct counts *c, const struct pair_count *p)
 {
-    const struct tsdb_top *x = a, *y = b;
-    if (x->n != y->n)
-        return x->n > y->n ? -1 : 1;
-    return str_cmp(x->name, y->name);
+    const uint32_t *there = numbers_get(&c->name_places, p->name);
+    uint32_t i = there ? *there : (uint32_t)c->names.n;
+    if (!there) {
+        numbers_put(&c->name_places, p->name, i);
+        vec_push(&c->names, (struct name_count){.name = p->name});
+    }
+    c->names.at[i].values++;
+    c->names.at[i].bytes += symbols_text(c->symbols, p->value).n * p->n;
 }
 
-static void settle_top(struct tsdb_top *at, size_t n, size_t limit, struct tsdb_top **out,
-                       size_t *out_n)
+/* All shards; each pair once. */
+static void count_head(struct counts *c, struct head *h)
 {
-    if (n)
-        qsort(at, n, sizeof *at, top_cmp);
-    *out = at;
-    *out_n = n > limit ? limit : n;
+    for (unsigned i = 0; i < h->shards_n; i++) {
+        pthread_rwlock_rdlock(&h->shards[i].lock);
+        VEC_EACH (p, &h->shards[i].index.postings)
+            if (p->n)
+                count_pair(c, p);
+        pthread_rwlock_unlock(&h->shards[i].lock);
+    }
+    VEC_EACH (p, &c->pairs)
+        count_name(c, p);
 }
 
-static int pair_cmp(const void *a, const void *b)
+static struct top top_new(size_t limit, size_t n)
 {
-    const struct pair_count *x = a, *y = b;
-    int c = str_cmp(x->name, y->name);
-    return c ? c : str_cmp(x->value, y->value);
+    limit = limit < n ? limit : n;
+    return (struct top){.at = mem_array(limit + 1, sizeof(struct row)), .limit = limit};
 }
 
-/* Two tables by label name: how many values, how many bytes of text. */
 static void top_names(const struct counts *c, size_t limit, struct arena *a,
                       struct tsdb_cardinality *out)
 {
-    struct tsdb_top *values = arena_array(a, struct tsdb_top, c->at.n + 1);
-    struct tsdb_top *sizes = arena_array(a, struct tsdb_top, c->at.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < c->at.n; i++) {
-        const struct pair_count *p = &c->at.at[i];
-        if (n == 0 || !str_eq(values[n - 1].name, p->name)) {
-            values[n].name = sizes[n].name = p->name;
-            n++;
-        }
-        values[n - 1].n++;
-        sizes[n - 1].n += p->value.n * p->n;
+    struct top values = top_new(limit, c->names.n), sizes = top_new(limit, c->names.n);
+    VEC_EACH (n, &c->names) {
+        str name = symbols_text(c->symbols, n->name);
+        offer(&values, (struct row){.name = name, .n = n->values});
+        offer(&sizes, (struct row){.name = name, .n = n->bytes});
     }
-    settle_top(values, n, limit, &out->values_by_label, &out->values_by_label_n);
-    settle_top(sizes, n, limit, &out->bytes_by_label, &out->bytes_by_label_n);
+    settle_top(&values, a, &out->values_by_label, &out->values_by_label_n);
+    settle_top(&sizes, a, &out->bytes_by_label, &out->bytes_by_label_n);
 }
 
 static void top_pairs(const struct counts *c, size_t limit, struct arena *a,
                       struct tsdb_cardinality *out)
 {
-    struct tsdb_top *pairs = arena_array(a, struct tsdb_top, c->at.n + 1);
-    struct tsdb_top *metrics = arena_array(a, struct tsdb_top, c->at.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < c->at.n; i++) {
-        const struct pair_count *p = &c->at.at[i];
-        pairs[i].name = arena_printf(a, "%.*s=%.*s", STR_ARG(p->name), STR_ARG(p->value));
-        pairs[i].n = p->n;
-        if (str_eq(p->name, LABEL_NAME))
-            metrics[n++] = (struct tsdb_top){p->value, p->n};
+    struct top pairs = top_new(limit, c->pairs.n), metrics = top_new(limit, c->pairs.n);
+    VEC_EACH (p, &c->pairs) {
+        str name = symbols_text(c->symbols, p->name), value = symbols_text(c->symbols, p->value);
+        offer(&pairs, (struct row){name, value, p->n});
+        if (str_eq(name, LABEL_NAME))
+            offer(&metrics, (struct row){.name = value, .n = p->n});
     }
-    settle_top(pairs, c->at.n, limit, &out->series_by_pair, &out->series_by_pair_n);
-    settle_top(metrics, n, limit, &out->series_by_metric, &out->series_by_metric_n);
+    settle_top(&pairs, a, &out->series_by_pair, &out->series_by_pair_n);
+    settle_top(&metrics, a, &out->series_by_metric, &out->series_by_metric_n);
+    out->label_pairs = c->pairs.n;
 }
 
 void tsdb_cardinality(struct tsdb *db, size_t limit, struct arena *a, struct tsdb_cardinality *out)
 {
     struct head *h = &db->head;
-    struct counts c = {0};
-    struct numbers places = {0};
+    struct counts c = {.symbols = &h->symbols};
     struct reclaim_reader reader;
     reclaim_enter(&h->reclaim, &reader);
-    for (unsigned i = 0; i < h->shards_n; i++) {
-        pthread_rwlock_rdlock(&h->shards[i].lock);
-        count_shard(h, &h->shards[i], &places, a, &c);
-        pthread_rwlock_unlock(&h->shards[i].lock);
-    }
-    reclaim_leave(&h->reclaim, &reader);
-    numbers_fini(&places);
-    if (c.at.n)
-        qsort(c.at.at, c.at.n, sizeof c.at.at[0], pair_cmp);
+    count_head(&c, h);
     top_names(&c, limit, a, out);
     top_pairs(&c, limit, a, out);
-    out->label_pairs = c.at.n;
-    vec_fini(&c.at);
+    reclaim_leave(&h->reclaim, &reader);
+    numbers_fini(&c.pair_places);
+    numbers_fini(&c.name_places);
+    vec_fini(&c.pairs);
+    vec_fini(&c.names);
 }

@@ -353,6 +353,20 @@ static void check_names(const struct model *m, const struct map *want, const str
 }
 
 /* Names and values over all of the time. */
+/* What is told of a series without reading it, where it can be. */
+static void compare_extent(struct source *s, struct selection *sel, size_t i, struct arena *a)
+{
+    struct err err = {0};
+    struct columns all;
+    struct tsdb_extent x;
+    if (!tsdb_extent(sel, i, &x, &err) ||
+        !source_read(s->ops, sel, i, INT64_MIN, INT64_MAX, a, &all, &err))
+        fail_msg("extent: %s", err.msg);
+    assert_int_equal(x.samples, all.n);
+    if (all.n)
+        assert_true(x.first == all.t[0] && x.last == all.t[all.n - 1]);
+}
+
 static void compare_names(struct model *m, struct source *s, const struct matcher *at, size_t n,
                           const struct select_hints *h)
 {
@@ -415,6 +429,7 @@ static void compare_query(struct model *m, struct source *s, struct rng *r, ts_m
         if (!source_read(s->ops, sel, i, h.start, h.end, &a, &c, &err))
             fail_msg("read: %s", err.msg);
         compare_samples(&m->samples[series_index(m, ls)], h.start, h.end, c);
+        compare_extent(s, sel, i, &a);
         for (size_t k = 0; k < n; k++)
             assert_true(matcher_test(&at[k], labels_get(ls, at[k].name)));
         if (found < want_n && labels_eq(ls, want[found]))

@@ -164,6 +164,15 @@ struct tsdb_stats {
 };
 void tsdb_stats(struct tsdb *db, struct tsdb_stats *out);
 
+/* What there is of a series: from indexes where samples need not be looked at to know it. */
+struct tsdb_extent {
+    uint64_t samples;  /* 0: none, and no times */
+    ts_ms first, last; /* times of samples */
+};
+struct selection;
+/* Of series i of a selection of tsdb_source, which has no limits. Threads as reads. */
+bool tsdb_extent(struct selection *sel, size_t i, struct tsdb_extent *out, struct err *err);
+
 /* One line of a cardinality table. */
 struct tsdb_top {
     str name;

@@ -405,6 +405,16 @@ static void test_cardinality(void **state)
     assert_int_equal(c.values_by_label[0].n, 30);
     assert_str(c.series_by_pair[0].name, STR("__name__=m"));
     assert_int_equal(c.series_by_pair[0].n, 30);
+    assert_int_equal(c.series_by_pair_n, 2);
+    assert_str(c.series_by_pair[1].name, STR("i=0")); /* of equal ones the first */
+    assert_int_equal(c.series_by_pair[1].n, 1);
+    assert_str(c.bytes_by_label[1].name, STR("__name__"));
+    assert_int_equal(c.bytes_by_label[1].n, 30);
+    assert_int_equal(c.bytes_by_label[0].n, 10 + 2 * 20);
+    assert_int_equal(c.label_pairs, 31);
+    tsdb_cardinality(s.db, 1000, &s.arena, &c);
+    assert_int_equal(c.series_by_pair_n, 31);
+    assert_str(c.series_by_pair[30].name, STR("i=9"));
     store_fini(&s);
 }
 
