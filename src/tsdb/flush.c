@@ -199,9 +199,11 @@ static void publish(struct tsdb *db, uint64_t id, const series_list *list)
     for (size_t i = 0; i < ps->n && id; i++)
         if (part_info(ps->at[i]->part)->id == id)
             tpart_link(ps->at[i], list->at, list->n);
+    moments_close(&db->head);
     pthread_rwlock_wrlock(&db->head.gate);
     struct part_set *old = part_set_swap(db, ps);
     db->head.frozen_live = false;
+    moments_open(&db->head);
     pthread_rwlock_unlock(&db->head.gate);
     part_set_unref(old);
 }

@@ -186,6 +186,8 @@ static enum append_result compare(double there, double v)
 enum append_result head_append(struct head *h, struct series *s, ts_ms t, double v)
 {
     double there;
+    if (h->moments.first)
+        moments_note(h, s);
     if (s->gen != h->gen)
         head_freeze(h, s);
     if (!s->has_last || t > s->end.t) {
@@ -281,7 +283,8 @@ void head_drop_frozen(struct head *h, struct series *s)
 
 /* There is no chunk that is published and not frozen: a flush freezes every series before it
  * publishes. */
-void head_capture(const struct head *h, const struct series *s, struct capture *out)
+void head_capture(const struct head *h, const struct series *s, struct arena *a,
+                  struct capture *out)
 {
     *out = (struct capture){.sealed = s->sealed, .frozen = h->frozen_live ? s->frozen : NULL};
     if (s->open) {
@@ -295,6 +298,8 @@ void head_capture(const struct head *h, const struct series *s, struct capture *
         out->late = s->late;
         out->late_n = s->late->n;
     }
+    if (s->has_extra)
+        out->extra = extras_capture(&h->extras, head_series_number(h, s), h->frozen_live, a);
 }
 
 static bool late_overlaps(const struct late *l, uint32_t n, ts_ms start, ts_ms end)

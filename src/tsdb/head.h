@@ -6,7 +6,8 @@
  * - Which series there are (table, postings): the shard's rwlock.
  * - What samples a series has: `gate`, one rwlock of the whole head. Whoever appends holds it for
  *   writing for a whole batch, whoever captures holds it for reading for a whole selection. So a
- *   selection sees all of a batch or nothing, across shards. Captures copy a few pointers and
+ *   selection sees all of a batch or nothing, across shards; a large one leaves it now and then and
+ *   is told what changed (moment.h). Captures copy a few pointers and
  * lengths a series and read the samples after the gate was left: chunks only grow behind the
  * captured length, closed ones never change, and replaced memory is retired, not freed (reclaim.h).
  * Order of locks: gate, keys, shard, symbols and reclaim.
@@ -31,6 +32,7 @@
 #include "tsdb/gather.h"
 #include "tsdb/head_index.h"
 #include "tsdb/keys.h"
+#include "tsdb/moment.h"
 #include "tsdb/numbers.h"
 #include "tsdb/order.h"
 #include "tsdb/symbols.h"
@@ -100,6 +102,7 @@ struct head {
     struct order order;
     VEC(struct leaver) leaving;      /* head_remove.c's own; by moment */
     struct extras extras;            /* under the gate */
+    struct moments moments;          /* of selections that are captured in slices */
     _Atomic uint64_t added, removed; /* series, ever */
     _Atomic uint64_t memory;         /* bytes, about */
     _Atomic uint64_t series;
@@ -202,7 +205,7 @@ void head_drop_frozen(struct head *h, struct series *s);
 
 /* What a reader copies of a series under the gate. */
 struct capture {
-    const struct extra_capture *extra; /* extras_capture, by the caller; NULL: nothing */
+    const struct extra_capture *extra; /* NULL: nothing */
     const struct chunk *open, *sealed, *frozen;
     const struct late *late;
     ts_ms open_max_t; /* the newest sample of the series in the head, if `open` */
@@ -211,7 +214,9 @@ struct capture {
     uint16_t open_len;
     uint8_t open_n;
 };
-void head_capture(const struct head *h, const struct series *s, struct capture *out);
+/* Under the gate; extras go to the arena. */
+void head_capture(const struct head *h, const struct series *s, struct arena *a,
+                  struct capture *out);
 bool capture_overlaps(const struct capture *c, ts_ms start, ts_ms end);
 /* Adds the samples that `out` wants, oldest chunk first. */
 bool capture_read(const struct capture *c, struct gather *out, struct err *err);

@@ -2,14 +2,15 @@
 /*
  * Reading: a selection is a view of head and parts at one moment.
  *
- * The moment is when the gate is held. Matching can be long (a regex over many values), so it runs
- * before that, and the series that were added meanwhile are tested one by one under the gate: no
- * batch can be applied then, so what a batch brought is seen whole. See head.h for why captured
- * chunks can be read after the gate.
+ * The moment is when the gate is first held. Matching can be long (a regex over many values), so it
+ * runs before that, and the series that were added meanwhile are tested one by one under the gate:
+ * no batch can be applied then, so what a batch brought is seen whole. Many series are captured in
+ * slices (moment.h). See head.h for why captured chunks can be read after the gate.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "sys/self.h"
 #include "tsdb/tsdb_int.h"
 
 enum { BUDGET_EVERY = 256 };
@@ -29,6 +30,7 @@ struct selected {
 struct selection {
     struct tsdb *db;
     struct arena arena; /* of the thread that asks for labels; reading uses the reader's */
+    struct arena notes; /* what others told of the series while they were captured */
     struct budget *budget;
     size_t held; /* of the arrays below, counted in the budget */
     struct reclaim_reader reader;
@@ -86,6 +88,7 @@ static void sel_release(struct selection *sel)
     vec_fini(&sel->at);
     free(sel->captures);
     free(sel->numbers);
+    arena_fini(&sel->notes);
     arena_fini(&sel->arena);
     quota_hold(quota_of(sel->budget), &sel->held, 0);
     free(sel);
@@ -130,18 +133,41 @@ static void match_late(struct selection *sel, const struct request *r, const uin
     }
 }
 
+enum { CAPTURES_AHEAD = 8 };
+
 /* Under the gate. */
-static void capture_series(struct selection *sel, size_t i)
+static void capture_slice(struct selection *sel, size_t from, size_t to)
 {
     const struct head *h = &sel->db->head;
-    const struct series *s = sel->series.at[i];
-    head_capture(h, s, &sel->captures[i]);
-    if (s->has_extra)
-        sel->captures[i].extra =
-            extras_capture(&h->extras, head_series_number(h, s), h->frozen_live, &sel->arena);
+    for (size_t i = from; i < to; i++) {
+        if (i + CAPTURES_AHEAD < to)
+            series_prefetch(sel->series.at[i + CAPTURES_AHEAD]);
+        head_capture(h, sel->series.at[i], &sel->arena, &sel->captures[i]);
+    }
+    if ((int64_t)(to - from) > self_get(SELF_TSDB_CAPTURED_MAX))
+        self_set(SELF_TSDB_CAPTURED_MAX, (int64_t)(to - from));
 }
 
-enum { CAPTURES_AHEAD = 8 };
+/* Under the gate, which is left between slices; what changes meanwhile is told by the moment. */
+static void capture_in_slices(struct selection *sel, size_t slice)
+{
+    struct head *h = &sel->db->head;
+    struct moment m;
+    size_t n = sel->series.n, done = 0;
+    moment_begin(h, &m, &sel->notes);
+    for (;;) {
+        size_t to = n - done < slice ? n : done + slice;
+        capture_slice(sel, done, to);
+        done = to;
+        if (done == n)
+            break;
+        pthread_rwlock_unlock(&h->gate);
+        pthread_rwlock_rdlock(&h->gate);
+    }
+    moment_end(h, &m);
+    pthread_rwlock_unlock(&h->gate);
+    moment_settle(&m, sel->series.at, sel->captures, n);
+}
 
 static bool select_head(struct selection *sel, const struct request *r, struct err *err)
 {
@@ -151,20 +177,20 @@ static bool select_head(struct selection *sel, const struct request *r, struct e
         !check_memory(sel, sel->series.n * (sizeof *sel->captures + sizeof *sel->numbers), err))
         return false;
     sel->captures = mem_array(sel->series.n + 1, sizeof *sel->captures);
-    size_t room = sel->series.n;
+    size_t room = sel->series.n, slice = sel->db->o.capture_series;
     pthread_rwlock_rdlock(&h->gate);
     match_late(sel, r, seen);
     if (sel->series.n > room)
         sel->captures = mem_realloc(sel->captures, sel->series.n * sizeof *sel->captures);
-    for (size_t i = 0; i < sel->series.n; i++) {
-        if (i + CAPTURES_AHEAD < sel->series.n)
-            series_prefetch(sel->series.at[i + CAPTURES_AHEAD]);
-        capture_series(sel, i);
-    }
     sel->parts = sel->db->parts;
     atomic_fetch_add(&sel->parts->refs, 1);
     sel->tombstones = tombstones_ref(sel->db->tombstones);
-    pthread_rwlock_unlock(&h->gate);
+    if (sel->series.n > slice && !h->moments.closed) {
+        capture_in_slices(sel, slice);
+    } else {
+        capture_slice(sel, 0, sel->series.n);
+        pthread_rwlock_unlock(&h->gate);
+    }
     sel->numbers = mem_array(sel->series.n + 1, sizeof *sel->numbers);
     for (size_t i = 0; i < sel->series.n; i++)
         sel->numbers[i] = head_series_number(h, sel->series.at[i]);
@@ -398,6 +424,7 @@ static struct selection *db_select(struct source *s, const struct matcher *m, si
     sel->start = h->start;
     sel->end = h->end;
     arena_init_quota(&sel->arena, quota_of(b));
+    arena_init(&sel->notes, 0);
     reclaim_enter(&sel->db->head.reclaim, &sel->reader);
     db_cutoffs(sel->db, &sel->cutoffs);
     if (r.start < sel->cutoffs.oldest)

@@ -199,6 +199,7 @@ void head_init(struct head *h, unsigned shards)
     keys_init(&h->keys);
     flights_init(&h->flights);
     order_init(&h->order);
+    moments_init(&h->moments);
     h->shards = aligned_alloc(64, shards * sizeof *h->shards);
     if (!h->shards)
         abort();
@@ -220,6 +221,7 @@ void head_fini(struct head *h)
     keys_fini(&h->keys);
     flights_fini(&h->flights);
     order_fini(&h->order);
+    moments_fini(&h->moments);
     reclaim_fini(&h->reclaim);
     pthread_rwlock_destroy(&h->gate);
 }

@@ -183,7 +183,8 @@ static void test_at_once(void **state)
     s.env = sim_env(s.sim);
     pthread_mutex_init(&s.lock, NULL);
     pthread_cond_init(&s.wake, NULL);
-    struct tsdb_options o = {.env = &s.env, .shards = 4, .segment_bytes = 64 << 10};
+    struct tsdb_options o = {
+        .env = &s.env, .shards = 4, .segment_bytes = 64 << 10, .capture_series = 5};
     s.db = tsdb_open(&o, &report, &err);
     assert_non_null(s.db);
     for (int i = 0; i < WRITERS; i++) {

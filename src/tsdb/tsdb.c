@@ -12,6 +12,7 @@ enum {
     SHARDS_MAX = 64,
     READ_ONLY_ATTEMPTS = 32,
     EXEMPLARS_DEFAULT = 100000,
+    CAPTURE_SERIES = 4096,
     CLOSE_WAL_BYTES = 8 << 20,
 };
 
@@ -49,6 +50,7 @@ static struct tsdb *db_new(const struct tsdb_options *o)
     db->o.merge_percent = o->merge_percent ? o->merge_percent : 50;
     assert(db->o.merge_percent > 0 && db->o.merge_percent <= 100);
     db->o.shards = o->shards ? o->shards : default_shards();
+    db->o.capture_series = o->capture_series ? o->capture_series : CAPTURE_SERIES;
     assert((db->o.shards & (db->o.shards - 1)) == 0);
     db->sink.write = db_write;
     db->source.ops = &tsdb_source_ops;

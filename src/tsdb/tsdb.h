@@ -58,8 +58,9 @@ struct tsdb_options {
     uint64_t wal_bytes_max;       /* flush when it is larger. 0: 64 MiB */
     uint64_t segment_bytes;       /* of the WAL. 0: default */
     int64_t exemplars_max;        /* kept at most; below 0: none. 0: 100,000 */
-    int64_t flush_age_ms; /* flush when the head's first sample came this long ago. 0: 2 h */
-    unsigned shards;      /* power of two; 0: as many as CPUs */
+    int64_t flush_age_ms;  /* flush when the head's first sample came this long ago. 0: 2 h */
+    unsigned shards;       /* power of two; 0: as many as CPUs */
+    size_t capture_series; /* a selection looks at so many at most while batches wait. 0: 4,096 */
     /* A counter whose start is told and newer than all that is known of its series was 0 then: that
      * sample is stored too, as upstream's created-timestamp-zero-ingestion does, unless it is an
      * hour older than the sample that tells. A histogram was empty. */

@@ -342,6 +342,17 @@ static enum append_result apply(struct pending *p, struct series *s, size_t k)
     return head_append(h, s, b->t[k], b->v[k]);
 }
 
+/* For writing; how often and how long it is waited for is counted. */
+static void lock_gate(struct tsdb *db)
+{
+    if (pthread_rwlock_trywrlock(&db->head.gate) == 0)
+        return;
+    int64_t since = env_mono_ns(db->env);
+    pthread_rwlock_wrlock(&db->head.gate);
+    self_add(SELF_TSDB_APPLY_WAITS, 1);
+    self_add(SELF_TSDB_APPLY_WAIT_US, (env_mono_ns(db->env) - since) / 1000);
+}
+
 static void apply_samples(struct pending *p, uint64_t lsn)
 {
     struct tsdb *db = p->db;
@@ -349,7 +360,7 @@ static void apply_samples(struct pending *p, uint64_t lsn)
     const struct batch *b = p->b;
     size_t results[3] = {0};
     ts_ms newest = INT64_MIN;
-    pthread_rwlock_wrlock(&h->gate);
+    lock_gate(db);
     for (size_t i = 0; i < p->n; i++) {
         size_t k = p->is_plain ? i : b->series[i].first, n = p->is_plain ? 1 : b->series[i].n;
         look_ahead(p, i);
