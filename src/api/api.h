@@ -55,6 +55,7 @@ struct api {
     /* Reads the configuration again; false with everything that is wrong with it. Pool thread. */
     bool (*reload)(void *arg, struct strbuf *report);
     void *reload_arg;
+    void (*quit)(void *reload_arg); /* as SIGTERM. Any thread */
 
     struct {
         int64_t timeout_ms;

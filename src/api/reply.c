@@ -6,7 +6,7 @@
 #include "codec/json_writer.h"
 #include "sys/self.h"
 
-enum { STREAM_BYTES = 256 * 1024, COMPRESS_BYTES = 1024, GZIP_LEVEL = 1 };
+enum { STREAM_BYTES = 256 * 1024, COMPRESS_BYTES = 1024, GZIP_LEVEL = 1, ZSTD_LEVEL = 1 };
 enum { HEADERS_MAX = 6 + CALL_HEADERS_MAX };
 
 void reply_begin(struct reply *r, struct call *c, int status, const char *content_type)
@@ -25,12 +25,23 @@ static size_t headers_fill(struct reply *r, struct http_header h[HEADERS_MAX])
     h[n++] = (struct http_header){STR("X-Content-Type-Options"), STR("nosniff")};
     if (c->route->cors == ANY_ORIGIN)
         h[n++] = (struct http_header){STR("Access-Control-Allow-Origin"), c->api->cors_origin};
-    if (r->compress)
-        h[n++] = (struct http_header){STR("Content-Encoding"), STR("gzip")};
+    if (r->coding.n)
+        h[n++] = (struct http_header){STR("Content-Encoding"), r->coding};
     h[n++] = (struct http_header){STR("Vary"), STR("Accept-Encoding, Origin")};
     for (size_t i = 0; i < c->headers_n; i++)
         h[n++] = c->headers[i];
     return n;
+}
+
+/* zstd before gzip: half the time for fewer bytes. */
+static str choose_coding(const struct reply *r)
+{
+    const struct http_request *req = r->call->req;
+    if (r->packed_already)
+        return STR("");
+    return http_accepts(req, STR("zstd"))   ? STR("zstd")
+           : http_accepts(req, STR("gzip")) ? STR("gzip")
+                                            : STR("");
 }
 
 /* The call's budget was ended: what is told so far is not the whole. */
@@ -43,8 +54,10 @@ static void cut(void *request)
 static void start(struct reply *r)
 {
     struct http_header h[HEADERS_MAX];
-    r->compress = !r->packed_already && http_accepts(r->call->req, STR("gzip"));
-    if (r->compress)
+    r->coding = choose_coding(r);
+    if (str_eqz(r->coding, "zstd"))
+        r->zstd = zstd_stream_new(ZSTD_LEVEL);
+    else if (r->coding.n)
         r->gzip = gzip_deflate_new(GZIP_LEVEL);
     struct http_response head = {
         .status = r->status, .headers = h, .headers_n = headers_fill(r, h)};
@@ -54,14 +67,25 @@ static void start(struct reply *r)
         budget_on_stop(r->call->budget, cut, r->call->req);
 }
 
+static void pack(struct reply *r, bytes piece, bool last)
+{
+    strbuf_clear(&r->packed);
+    if (r->zstd) {
+        zstd_stream_push(r->zstd, piece, &r->packed);
+        if (last)
+            zstd_stream_finish(r->zstd, &r->packed);
+        return;
+    }
+    gzip_deflate_push(r->gzip, piece, false, &r->packed);
+    if (last)
+        gzip_deflate_finish(r->gzip, &r->packed);
+}
+
 static void send_piece(struct reply *r, bool last)
 {
     str piece = strbuf_str(&r->buf);
-    if (r->gzip) {
-        strbuf_clear(&r->packed);
-        gzip_deflate_push(r->gzip, bytes_from_str(piece), false, &r->packed);
-        if (last)
-            gzip_deflate_finish(r->gzip, &r->packed);
+    if (r->coding.n) {
+        pack(r, bytes_from_str(piece), last);
         piece = strbuf_str(&r->packed);
     }
     if (piece.n && !http_stream_write(r->call->req, piece))
@@ -85,6 +109,7 @@ bool reply_more(struct reply *r)
 static void free_buffers(struct reply *r)
 {
     gzip_deflate_free(r->gzip);
+    zstd_stream_free(r->zstd);
     strbuf_fini(&r->buf);
     strbuf_fini(&r->packed);
     quota_hold(r->quota, &r->held, 0);
@@ -101,11 +126,13 @@ static void end_stream(struct reply *r, bool complete)
 static void end_whole(struct reply *r)
 {
     struct http_header h[HEADERS_MAX];
-    r->compress =
-        !r->packed_already && r->buf.n >= COMPRESS_BYTES && http_accepts(r->call->req, STR("gzip"));
-    if (r->compress)
-        gzip_encode(bytes_from_str(strbuf_str(&r->buf)), GZIP_LEVEL, &r->packed);
-    struct strbuf *body = r->compress ? &r->packed : &r->buf;
+    bytes plain = bytes_from_str(strbuf_str(&r->buf));
+    r->coding = r->buf.n >= COMPRESS_BYTES ? choose_coding(r) : STR("");
+    if (str_eqz(r->coding, "zstd"))
+        zstd_encode(plain, ZSTD_LEVEL, &r->packed);
+    else if (r->coding.n)
+        gzip_encode(plain, GZIP_LEVEL, &r->packed);
+    struct strbuf *body = r->coding.n ? &r->packed : &r->buf;
     struct http_response response = {
         .status = r->status,
         .headers = h,

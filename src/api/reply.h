@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Answers. A reply begins as a buffer and becomes a stream when it grows, so that a large answer
- * never stands in memory as a whole; it is compressed when the client takes gzip and it is worth
- * it.
+ * never stands in memory as a whole; it is compressed when the client takes zstd or gzip and it
+ * is worth it.
  *
  * Exactly one of reply_error, reply_text, reply_end ends a call.
  */
@@ -11,17 +11,20 @@
 
 #include "api/api.h"
 #include "codec/gzip.h"
+#include "codec/zstd.h"
 
 struct reply {
     struct call *call;
     struct strbuf buf; /* what is not sent yet; append to it */
     const char *content_type;
     int status;
-    bool started, gone, compress;
+    bool started, gone;
     bool packed_already; /* set after reply_begin: never compressed here */
     struct quota *quota; /* where the buffers count; NULL: nowhere */
     size_t held;
+    str coding; /* Content-Encoding; empty: none */
     struct gzip_deflate *gzip;
+    struct zstd_stream *zstd;
     struct strbuf packed;
 };
 

@@ -63,7 +63,7 @@ struct call {
     const struct route *route;
     str segments[CALL_SEGMENTS_MAX]; /* what stood for each "*" */
     size_t segments_n;
-    struct http_params params; /* of the query, and of a form body after it */
+    struct http_params params; /* of a form body, and of the query after it, as in Go */
     struct budget *budget;     /* ON_QUERY: ended when the peer leaves; NULL elsewhere */
     struct arena *arena;       /* counted in the budget; the request's own elsewhere. Lives until
                                   the function returns, past the end of the call */

@@ -161,11 +161,10 @@ static struct http_plan on_head(void *arg, struct http_request *req)
 static bool params_read(struct call *c, struct err *err)
 {
     str type = http_header_get(c->req, STR("Content-Type"));
-    if (!http_params_add(c->req->query, c->req->arena, &c->params, err))
+    if (http_media_type_is(type, STR("application/x-www-form-urlencoded")) &&
+        !http_params_add(str_from_bytes(c->req->body), c->req->arena, &c->params, err))
         return false;
-    if (!http_media_type_is(type, STR("application/x-www-form-urlencoded")))
-        return true;
-    return http_params_add(str_from_bytes(c->req->body), c->req->arena, &c->params, err);
+    return http_params_add(c->req->query, c->req->arena, &c->params, err);
 }
 
 /* What a query has from its arrival to its end, which is behind the call's. */
@@ -251,6 +250,20 @@ static void start_query(struct call *c)
     query_free(q);
 }
 
+/* Said to senders of samples and to clients that query; both try again. */
+static void refuse_busy(struct http_request *req)
+{
+    static const struct http_header headers[] = {
+        {STR_INIT("Content-Type"), STR_INIT("text/plain; charset=utf-8")},
+        {STR_INIT("X-Content-Type-Options"), STR_INIT("nosniff")},
+        {STR_INIT("Retry-After"), STR_INIT("1")}};
+    http_respond(req, &(struct http_response){
+                          .status = 503,
+                          .headers = headers,
+                          .headers_n = sizeof headers / sizeof headers[0],
+                          .body = STR("too many requests of this kind under way, try again\n")});
+}
+
 static void on_request(void *arg, struct http_request *req)
 {
     static const enum pool_class classes[] = {
@@ -259,7 +272,7 @@ static void on_request(void *arg, struct http_request *req)
     struct call *c = req->user;
     struct err err;
     if (!limit_enter(api, c->route->limit)) {
-        http_respond_text(req, 503, "too many requests of this kind under way, try again");
+        refuse_busy(req);
         return;
     }
     if (!params_read(c, &err)) {

@@ -62,7 +62,7 @@ struct server {
     struct loop_timer *tick;
     _Atomic bool ticking;
     struct server_watch watch; /* of the task that ticks */
-    unsigned parts_stopping; /* of the HTTP server and the scraper */
+    unsigned parts_stopping;   /* of the HTTP server and the scraper */
     bool stopping;
 };
 
@@ -377,6 +377,17 @@ static void on_signal(void *arg, int signum)
     scrape_stop(s->scraper, false, part_stopped, s);
 }
 
+static void quit_on_loop(void *arg)
+{
+    on_signal(arg, SIGTERM);
+}
+
+static void quit(void *arg)
+{
+    struct server *s = arg;
+    loop_post(s->main_loop, quit_on_loop, s);
+}
+
 static void tick_task(void *arg)
 {
     static struct diag_limit limit;
@@ -475,6 +486,7 @@ static void fill_api(struct server *s)
     api->notifications = notifications_new(s->env.clock, (unsigned)set->notified_max);
     api->reload = reload;
     api->reload_arg = s;
+    api->quit = quit;
     api->query.timeout_ms = set->query_timeout_ms;
     api->query.samples_max = set->query_samples;
     api->query.memory_max_bytes = set->query_memory_bytes;

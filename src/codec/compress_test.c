@@ -27,6 +27,16 @@ static void zstd_all(bytes in, struct strbuf *out)
     zstd_encode(in, 1, out);
 }
 
+static void zstd_pieces(bytes in, struct strbuf *out)
+{
+    struct zstd_stream *z = zstd_stream_new(1);
+    size_t half = in.n / 2;
+    zstd_stream_push(z, bytes_of(in.p, half), out);
+    zstd_stream_push(z, bytes_of(in.p + half, in.n - half), out);
+    zstd_stream_finish(z, out);
+    zstd_stream_free(z);
+}
+
 static void gzip_pieces(bytes in, struct strbuf *out)
 {
     struct gzip_deflate *z = gzip_deflate_new(1);
@@ -70,6 +80,7 @@ static const struct {
     {"gzip", gzip_all, gzip_decode},
     {"zlib", zlib_all, gzip_decode},
     {"zstd", zstd_all, zstd_decode},
+    {"zstd stream", zstd_pieces, zstd_decode},
     {"gzip stream", gzip_pieces, inflate_pieces},
     {"gzip to stream", gzip_all, inflate_pieces},
     {"zlib to stream", zlib_all, inflate_pieces},

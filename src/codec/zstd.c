@@ -132,3 +132,53 @@ void zstd_encode(bytes in, int level, struct strbuf *out)
     out->n += r;
     out->p[out->n] = 0;
 }
+
+/* ---- piece by piece ---- */
+
+enum { STREAM_WINDOW_LOG = 20 };
+
+struct zstd_stream {
+    ZSTD_CCtx *c;
+};
+
+struct zstd_stream *zstd_stream_new(int level)
+{
+    struct zstd_stream *z = mem_new(struct zstd_stream);
+    z->c = ZSTD_createCCtx();
+    assert(z->c);
+    ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(z->c, ZSTD_c_windowLog, STREAM_WINDOW_LOG);
+    return z;
+}
+
+void zstd_stream_free(struct zstd_stream *z)
+{
+    if (z)
+        ZSTD_freeCCtx(z->c);
+    free(z);
+}
+
+static void stream(struct zstd_stream *z, bytes in, ZSTD_EndDirective how, struct strbuf *out)
+{
+    ZSTD_inBuffer from = {in.p, in.n, 0};
+    size_t left;
+    do {
+        size_t room = ZSTD_CStreamOutSize();
+        ZSTD_outBuffer to = {strbuf_reserve(out, room), room, 0};
+        left = ZSTD_compressStream2(z->c, &to, &from, how);
+        assert(!ZSTD_isError(left));
+        out->n += to.pos;
+        out->p[out->n] = 0;
+    } while (from.pos < in.n || (how == ZSTD_e_end && left > 0));
+}
+
+void zstd_stream_push(struct zstd_stream *z, bytes in, struct strbuf *out)
+{
+    if (in.n)
+        stream(z, in, ZSTD_e_continue, out);
+}
+
+void zstd_stream_finish(struct zstd_stream *z, struct strbuf *out)
+{
+    stream(z, bytes_of("", 0), ZSTD_e_end, out);
+}

@@ -23,4 +23,13 @@ bool zstd_decode_exact(bytes in, void *out, size_t n, struct err *err);
 /* Level 1 is what storage uses; negative ones are faster. Appends one frame that says its size. */
 void zstd_encode(bytes in, int level, struct strbuf *out);
 
+/* Encoding one frame piece by piece, with a window of 1 MiB at most. One owner. */
+struct zstd_stream;
+struct zstd_stream *zstd_stream_new(int level);
+void zstd_stream_free(struct zstd_stream *z);
+/* Appends what is ready to `out`. */
+void zstd_stream_push(struct zstd_stream *z, bytes in, struct strbuf *out);
+/* Appends the rest; nothing may be pushed afterwards. */
+void zstd_stream_finish(struct zstd_stream *z, struct strbuf *out);
+
 #endif

@@ -72,6 +72,16 @@ async function until(page, what, condition, argument) {
     }
 }
 
+/** Until no call has been out for half a second; the stream of notifications, which is always open, is none. */
+async function quiet(page) {
+    let since = Date.now();
+    await until(page, 'the page comes to rest', () => document.querySelector('.progress') !== null);
+    while (Date.now() - since < 500) {
+        if (await page.evaluate(() => document.querySelector('.progress.is-busy') !== null)) since = Date.now();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+}
+
 /** How many pixels of a canvas are neither empty nor nearly transparent. */
 const drawnPixels = (canvas) =>
     canvas.evaluate((element) => {
@@ -345,7 +355,7 @@ for (const colorScheme of ['dark', 'light']) {
             for (const path of ['', 'query?g0.expr=up&g0.tab=1&g1.expr=node_load1&g1.tab=0', 'explore', 'explore?metric=up', 'targets', 'status']) {
                 await page.goto(`${base}/${path}`);
                 await page.locator('main').waitFor();
-                await page.waitForLoadState('networkidle');
+                await quiet(page);
                 assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), colorScheme);
                 await noSidewaysScroll(page, `/${path}`);
                 await picture(page, `${path.split(/[?=]/).slice(0, path.includes('metric=') ? 2 : 1).join('-') || 'home'}-${viewport.width}-${colorScheme}`);

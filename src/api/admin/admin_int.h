@@ -8,6 +8,7 @@
 void admin_healthy(struct call *c);
 void admin_ready(struct call *c);
 void admin_reload(struct call *c);
+void admin_quit(struct call *c);
 /* metrics.c */
 void admin_metrics(struct call *c);
 

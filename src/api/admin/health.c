@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* /-/healthy, /-/ready, /-/reload. */
+/* /-/healthy, /-/ready, /-/reload, /-/quit. */
 #include "api/admin/admin_int.h"
 
 void admin_healthy(struct call *c)
@@ -24,4 +24,12 @@ void admin_reload(struct call *c)
     reply_begin(&r, c, ok ? 200 : 400, "text/plain; charset=utf-8");
     strbuf_add(&r.buf, strbuf_str(&report));
     reply_end(&r, true);
+}
+
+/* The stop begins when the answer is made, and waits for it to go out. */
+void admin_quit(struct call *c)
+{
+    struct api *api = c->api;
+    reply_text(c, 200, "Requesting termination... Goodbye!\n");
+    api->quit(api->reload_arg);
 }

@@ -39,7 +39,7 @@ bool param_time(const struct call *c, str name, ts_ms fallback, ts_ms *out, stru
 bool param_time_required(const struct call *c, str name, ts_ms *out, struct err *err)
 {
     if (!http_params_get(&c->params, name).n) {
-        err_set(err, ERR_INVALID, "it is missing");
+        err_set(err, ERR_INVALID, "cannot parse \"\" to a valid timestamp");
         return bad_param(err, name);
     }
     return param_time(c, name, 0, out, err);
@@ -54,14 +54,25 @@ bool param_duration(const struct call *c, str name, int64_t fallback_ms, int64_t
         *ms = fallback_ms;
         return true;
     }
-    if (!f64_parse(text, &seconds))
-        return duration_parse(text, ms, err) || bad_param(err, name);
-    if (isnan(seconds) || fabs(seconds) > 9e12) {
+    bool number = f64_parse(text, &seconds);
+    if (!number && duration_parse(text, ms, err))
+        return true;
+    if (!number || isnan(seconds) || fabs(seconds) > 9e12) {
         err_set(err, ERR_INVALID, "cannot parse \"%.*s\" to a valid duration", STR_ARG(text));
+        err_hint(err, "write it like 1h30m, or in seconds");
         return bad_param(err, name);
     }
     *ms = (int64_t)(seconds * 1000);
     return true;
+}
+
+bool param_duration_required(const struct call *c, str name, int64_t *ms, struct err *err)
+{
+    if (!http_params_get(&c->params, name).n) {
+        err_set(err, ERR_INVALID, "cannot parse \"\" to a valid duration");
+        return bad_param(err, name);
+    }
+    return param_duration(c, name, 0, ms, err);
 }
 
 bool param_limit(const struct call *c, str name, uint64_t *out, struct err *err)

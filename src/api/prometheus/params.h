@@ -12,6 +12,8 @@ bool param_time_required(const struct call *c, str name, ts_ms *out, struct err 
 /* A duration: seconds with a fraction, or 1h30m. */
 bool param_duration(const struct call *c, str name, int64_t fallback_ms, int64_t *ms,
                     struct err *err);
+/* A duration that must be given. */
+bool param_duration_required(const struct call *c, str name, int64_t *ms, struct err *err);
 /* A count; 0 when it is not given. */
 bool param_limit(const struct call *c, str name, uint64_t *out, struct err *err);
 

@@ -240,12 +240,36 @@ static bool cut_to_limit(struct promql_result *res, uint64_t limit)
     return true;
 }
 
+static void add_warning(struct call *c, struct promql_result *res, str text)
+{
+    str *with = arena_array(c->req->arena, str, res->warnings_n + 1);
+    for (size_t i = 0; i < res->warnings_n; i++)
+        with[i] = res->warnings[i];
+    with[res->warnings_n++] = text;
+    res->warnings = with;
+}
+
+/* Any text asks for statistics, and upstream says of all but two that it will not for ever. */
+static void warn_stats(struct call *c, struct promql_result *res)
+{
+    str text = str_sub(http_params_get(&c->params, STR("stats")), 0, 100);
+    if (!text.n || str_eqz(text, "true") || str_eqz(text, "all"))
+        return;
+    add_warning(c, res,
+                arena_printf(c->req->arena,
+                             "value \"%.*s\" for parameter \"stats\" is deprecated and will be "
+                             "rejected in the next major release, use \"true\" or \"all\"",
+                             STR_ARG(text)));
+}
+
 static void respond(struct call *c, const struct promql_query *q, struct promql_result *res,
                     uint64_t limit)
 {
     struct reply r;
     struct json_writer w;
-    bool cut = cut_to_limit(res, limit);
+    if (cut_to_limit(res, limit))
+        add_warning(c, res, STR("results truncated due to limit"));
+    warn_stats(c, res);
     success_begin(&r, &w, c);
     if (!write_result(&r, &w, res)) {
         reply_end(&r, false);
@@ -258,13 +282,6 @@ static void respond(struct call *c, const struct promql_query *q, struct promql_
         promql_explain(q->expr, res->costs, &w);
     }
     json_close_object(&w);
-    if (cut) {
-        str *with = arena_array(c->req->arena, str, res->warnings_n + 1);
-        for (size_t i = 0; i < res->warnings_n; i++)
-            with[i] = res->warnings[i];
-        with[res->warnings_n++] = STR("results truncated due to limit");
-        res->warnings = with;
-    }
     write_notes(&w, "warnings", res->warnings, res->warnings_n);
     write_notes(&w, "infos", res->infos, res->infos_n);
     success_end(&r, &w);
@@ -336,7 +353,7 @@ static bool range_params(struct call *c, struct promql_query *q, struct err *err
 {
     if (!param_time_required(c, STR("start"), &q->start, err) ||
         !param_time_required(c, STR("end"), &q->end, err) ||
-        !param_duration(c, STR("step"), 0, &q->step_ms, err))
+        !param_duration_required(c, STR("step"), &q->step_ms, err))
         return false;
     if (q->end < q->start)
         return err_set(err, ERR_INVALID,
@@ -346,11 +363,10 @@ static bool range_params(struct call *c, struct promql_query *q, struct err *err
                        "invalid parameter \"step\": zero or negative query "
                        "resolution step widths are not accepted. Try a positive "
                        "integer");
-    if ((q->end - q->start) / q->step_ms >= STEPS_MAX)
+    if ((q->end - q->start) / q->step_ms > STEPS_MAX)
         return err_set(err, ERR_INVALID,
-                       "exceeded maximum resolution of %d points per timeseries. "
-                       "Try decreasing the query resolution (?step=XX)",
-                       STEPS_MAX);
+                       "exceeded maximum resolution of 11,000 points per timeseries. "
+                       "Try decreasing the query resolution (?step=XX)");
     return true;
 }
 
