@@ -509,8 +509,10 @@ static void range_prepare(void *ctx, struct scanned *s, struct scan_room *room)
     struct range_series in = {.h = s->c.h, .start = s->c.start};
     if (is_mixed(o, &in) || s->c.n > MORSEL_SAMPLES)
         return;
-    struct frames **frames = (struct frames **)&room->memo;
-    const struct frame *frame = frames_get(frames, &o->windows, o->fn, s->c.t, s->c.n);
+    struct frames *frames = room->memo->at;
+    const struct frame *frame =
+        frames_get(&frames, &room->memo->arena, &o->windows, o->fn, s->c.t, s->c.n);
+    room->memo->at = frames;
     if (frame->looked_at > MORSEL_SAMPLES)
         return;
     double *scratch = o->fn->row ? NULL : arena_alloc(room->arena, s->c.n * sizeof *scratch);
@@ -521,11 +523,6 @@ static void range_prepare(void *ctx, struct scanned *s, struct scan_room *room)
     s->any = any_value(s->v, steps);
     s->looked_at = frame->looked_at;
     s->ready = true;
-}
-
-static void range_forget(void *memo)
-{
-    frames_free(memo);
 }
 
 static void note_arguments(struct over_range *o)
@@ -576,8 +573,7 @@ static bool eval_over_range(struct eval *ev, const struct node *n, const struct 
     if (ok && o.fn->check)
         ok = o.fn->check((const double *const *)o.args, g->n, err);
     ok = ok && eval_windows(ev, bare, g, &o.windows, err) && check_extended(&o, err) &&
-         eval_range(ev, bare, &o.windows,
-                    &(struct range_sink){range_put, &o, range_prepare, range_forget}, err);
+         eval_range(ev, bare, &o.windows, &(struct range_sink){range_put, &o, range_prepare}, err);
     if (ok)
         note_arguments(&o);
     label_table_fini(&o.seen);

@@ -176,7 +176,6 @@ struct range_sink {
     void *ctx;
     /* scan_int.h; may be NULL, and is called for what comes from a selector only. */
     void (*prepare)(void *ctx, struct scanned *s, struct scan_room *room);
-    void (*forget)(void *memo);
 };
 
 struct windows {

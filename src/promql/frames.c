@@ -2,7 +2,6 @@
 #include "promql/frames_int.h"
 
 #include "base/hash.h"
-#include "base/mem.h"
 
 enum {
     BYTES_MAX = 4 << 20, /* of all frames of a table; one that is full is emptied */
@@ -11,8 +10,7 @@ enum {
 
 struct frames {
     struct frame **slots;
-    size_t slots_n; /* power of two, at least twice n */
-    size_t n, bytes;
+    size_t slots_n, n; /* slots_n is a power of two, at least twice n */
 };
 
 uint64_t find_windows(const struct windows *w, const ts_ms *t, size_t n, struct bounds b)
@@ -32,16 +30,11 @@ uint64_t find_windows(const struct windows *w, const ts_ms *t, size_t n, struct 
     return looked_at;
 }
 
-static size_t frame_bytes(const struct windows *w, const struct function *fn, size_t times)
+static struct frame *frame_new(struct arena *a, const struct windows *w, const struct function *fn,
+                               const ts_ms *t, size_t n)
 {
     size_t step = 2 * sizeof(uint32_t) + fn->shape_n * sizeof(double);
-    return sizeof(struct frame) + times * sizeof(ts_ms) + w->n * step;
-}
-
-static struct frame *frame_new(const struct windows *w, const struct function *fn, const ts_ms *t,
-                               size_t n)
-{
-    struct frame *f = mem_alloc(frame_bytes(w, fn, n));
+    struct frame *f = arena_alloc(a, sizeof *f + n * sizeof *t + w->n * step);
     double *shape = (double *)&f->t[n];
     uint32_t *bounds = (uint32_t *)(shape + w->n * fn->shape_n);
     *f = (struct frame){.at = {bounds, bounds + w->n}, .n = n};
@@ -71,47 +64,39 @@ static struct frame **find(const struct frames *fs, uint64_t hash, const ts_ms *
     }
 }
 
-static void make_room(struct frames *fs)
+static struct frames *frames_new(struct arena *a)
+{
+    arena_reset(a);
+    struct frames *fs = arena_new(a, struct frames);
+    fs->slots_n = SLOTS_MIN;
+    fs->slots = arena_array(a, struct frame *, fs->slots_n);
+    return fs;
+}
+
+static void grow(struct frames *fs, struct arena *a)
 {
     struct frames old = *fs;
-    if (old.bytes > BYTES_MAX) {
-        for (size_t i = 0; i < old.slots_n; i++) {
-            free(old.slots[i]);
-            fs->slots[i] = NULL;
-        }
-        fs->n = fs->bytes = 0;
-    } else if (old.n * 2 >= old.slots_n) {
-        fs->slots_n = old.slots_n ? old.slots_n * 2 : SLOTS_MIN;
-        fs->slots = mem_zalloc(fs->slots_n * sizeof(struct frame *));
-        for (size_t i = 0; i < old.slots_n; i++)
-            if (old.slots[i])
-                *find(fs, old.slots[i]->hash, old.slots[i]->t, old.slots[i]->n) = old.slots[i];
-        free(old.slots);
-    }
+    fs->slots_n *= 2;
+    fs->slots = arena_array(a, struct frame *, fs->slots_n);
+    for (size_t i = 0; i < old.slots_n; i++)
+        if (old.slots[i])
+            *find(fs, old.slots[i]->hash, old.slots[i]->t, old.slots[i]->n) = old.slots[i];
 }
 
-const struct frame *frames_get(struct frames **table, const struct windows *w,
+const struct frame *frames_get(struct frames **table, struct arena *a, const struct windows *w,
                                const struct function *fn, const ts_ms *t, size_t n)
 {
-    struct frames *fs = *table = *table ? *table : mem_new(struct frames);
     uint64_t hash = hash_mix(hash_mix((uint64_t)t[0], (uint64_t)t[n - 1]), n);
-    struct frame **at = fs->n ? find(fs, hash, t, n) : NULL;
+    struct frame **at = *table ? find(*table, hash, t, n) : NULL;
     if (at && *at)
         return *at;
-    make_room(fs);
+    if (!*table || a->used > BYTES_MAX)
+        *table = frames_new(a);
+    struct frames *fs = *table;
+    if (fs->n++ * 2 >= fs->slots_n)
+        grow(fs, a);
     at = find(fs, hash, t, n);
-    *at = frame_new(w, fn, t, n);
+    *at = frame_new(a, w, fn, t, n);
     (*at)->hash = hash;
-    fs->n++;
-    fs->bytes += frame_bytes(w, fn, n);
     return *at;
-}
-
-void frames_free(struct frames *fs)
-{
-    for (size_t i = 0; fs && i < fs->slots_n; i++)
-        free(fs->slots[i]);
-    if (fs)
-        free(fs->slots);
-    free(fs);
 }

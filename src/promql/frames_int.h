@@ -4,7 +4,8 @@
  * alone. All series of one scrape have the same times, so each distinct row is looked at once and
  * its frame serves every series that has it, whether they are neighbours or not.
  *
- * A table belongs to one thread. It is bounded; one that is full begins again.
+ * A table belongs to one thread and has its arena for itself. It is bounded; one that is full
+ * begins again.
  */
 #ifndef PROMQL_FRAMES_INT_H
 #define PROMQL_FRAMES_INT_H
@@ -34,8 +35,7 @@ struct frames;
 
 /* The frame of n >= 1 rising times under windows that rise too, for `fn`; good until the next call.
  * The table is made when *f is NULL, and is for these windows and this function alone. */
-const struct frame *frames_get(struct frames **f, const struct windows *w,
+const struct frame *frames_get(struct frames **f, struct arena *a, const struct windows *w,
                                const struct function *fn, const ts_ms *t, size_t n);
-void frames_free(struct frames *f);
 
 #endif

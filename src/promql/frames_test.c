@@ -50,18 +50,18 @@ static void test_frames(void **state)
     ts_ms(*t)[SAMPLES] = mem_array(ROWS, sizeof *t);
     size_t n[ROWS];
     struct frames *frames = NULL;
+    ARENA_CLEANUP struct arena a;
+    arena_init(&a, 0);
     for (size_t i = 0; i < ROWS; i++)
         n[i] = times_of(t[i]);
     for (size_t k = 0; k < ASKED; k++) {
         size_t i = next(4) ? next(ROWS) : next(8);
         uint32_t lo[STEPS], hi[STEPS];
-        const struct frame *f = frames_get(&frames, &w, rate, t[i], n[i]);
+        const struct frame *f = frames_get(&frames, &a, &w, rate, t[i], n[i]);
         assert_int_equal(f->looked_at, find_windows(&w, t[i], n[i], (struct bounds){lo, hi}));
         assert_memory_equal(f->at.lo, lo, sizeof lo);
         assert_memory_equal(f->at.hi, hi, sizeof hi);
     }
-    frames_free(frames);
-    frames_free(NULL);
     free(t);
 }
 
@@ -122,9 +122,11 @@ static void test_rates(void **state)
     for (size_t k = 0; k < 30000; k++) {
         const struct function *fn = function_find(functions[k % 3].name);
         struct frames *frames = NULL;
+        ARENA_CLEANUP struct arena a;
+        arena_init(&a, 0);
         size_t n = times_of(t);
         values_of(v, n);
-        const struct frame *f = frames_get(&frames, &w, fn, t, n);
+        const struct frame *f = frames_get(&frames, &a, &w, fn, t, n);
         struct range_row r = {.t = t,
                               .v = v,
                               .n = n,
@@ -142,7 +144,6 @@ static void test_rates(void **state)
             assert_true(memcmp(&with[i], &want, sizeof want) == 0 ||
                         (isnan(want) && isnan(with[i]) && !is_absent(want)));
         }
-        frames_free(frames);
     }
 }
 

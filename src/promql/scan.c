@@ -27,7 +27,7 @@ struct slot {
     struct err err;
     int64_t read_ns;
     uint64_t samples;
-    void *memo; /* while it is made */
+    struct scan_memo *memo; /* while it is made */
 };
 
 /* Morsel k is in slot k % slots_n. Those below `put` are done with, those below `taken` have a
@@ -43,8 +43,8 @@ struct job {
     size_t put, taken;
     bool ended;
     unsigned refs, busy, helpers, helpers_max;
-    void *memos[HELPERS_MAX + 1]; /* that no thread has now: scan_room.memo */
-    size_t memos_n;
+    struct scan_memo memos[HELPERS_MAX + 1], *idle_memos[HELPERS_MAX + 1];
+    size_t idle_n; /* memos that no thread has now */
     size_t slots_n;
     struct slot slots[];
 };
@@ -188,7 +188,6 @@ static bool make(struct job *j, struct slot *slot)
             return eval_over_memory(s->ev, &slot->err);
         if (s->prepare && slot->at[i].c.n && !j->tiered.n)
             s->prepare(s->ctx, &slot->at[i], &room);
-        slot->memo = room.memo;
     }
     return ok;
 }
@@ -212,15 +211,14 @@ static struct slot *take(struct job *j, size_t *k)
     *k = j->taken++;
     struct slot *slot = &j->slots[*k % j->slots_n];
     slot->state = SLOT_TAKEN;
-    slot->memo = j->memos_n ? j->memos[--j->memos_n] : NULL;
+    slot->memo = j->idle_memos[--j->idle_n];
     return slot;
 }
 
 static void finish(struct job *j, struct slot *slot)
 {
     slot->state = SLOT_DONE;
-    if (slot->memo)
-        j->memos[j->memos_n++] = slot->memo;
+    j->idle_memos[j->idle_n++] = slot->memo;
     pthread_cond_signal(&j->done);
 }
 
@@ -344,8 +342,8 @@ static void end(struct job *j)
     }
     for (size_t i = 0; i < j->slots_n; i++)
         arena_fini(&j->slots[i].arena);
-    while (j->memos_n > 0)
-        j->s->forget(j->memos[--j->memos_n]);
+    while (j->idle_n > 0)
+        arena_fini(&j->idle_memos[--j->idle_n]->arena);
     unref(j);
 }
 
@@ -385,6 +383,10 @@ bool scan_run(const struct scan *s, struct err *err)
     j->morsels_n = (j->series_n + j->morsel - 1) / j->morsel;
     for (size_t i = 0; i < j->slots_n; i++)
         arena_init_quota(&j->slots[i].arena, eval_quota(ev));
+    for (; j->idle_n < helpers + 1; j->idle_n++) {
+        j->idle_memos[j->idle_n] = &j->memos[j->idle_n];
+        arena_init_quota(&j->memos[j->idle_n].arena, eval_quota(ev));
+    }
     j->refs = 1;
     pthread_mutex_init(&j->lock, NULL);
     pthread_cond_init(&j->done, NULL);

@@ -27,12 +27,17 @@ struct scanned {
     size_t raw_from;
 };
 
-/* Only for the thread that has it: memory that stays until all of the morsel was put, and what
- * `prepare` likes to remember from one series to the next, in this morsel or another (NULL at
- * first). */
+/* What `prepare` likes to remember from one series to the next, whatever morsel they are in: NULL
+ * at first, with an arena of its own. */
+struct scan_memo {
+    void *at;
+    struct arena arena;
+};
+
+/* Only for the thread that has it: memory that stays until all of the morsel was put. */
 struct scan_room {
     struct arena *arena;
-    void *memo;
+    struct scan_memo *memo;
 };
 
 struct scan {
@@ -42,7 +47,6 @@ struct scan {
     bool drop_stale;
     /* On any thread, several at once; may be NULL. Touches nothing that changes meanwhile. */
     void (*prepare)(void *ctx, struct scanned *s, struct scan_room *room);
-    void (*forget)(void *memo); /* frees what prepare remembered; may be NULL */
     /* On the thread of the query, in order. What `s` has may be changed and is gone afterwards. */
     bool (*put)(void *ctx, struct labels ls, struct scanned *s, struct err *err);
     void *ctx;

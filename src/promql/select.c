@@ -255,7 +255,6 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
                      .hints = &h,
                      .drop_stale = true,
                      .prepare = sink->prepare ? range_selector_prepare : NULL,
-                     .forget = sink->forget,
                      .put = range_selector_put,
                      .ctx = &range};
     return scan_run(&s, err);
