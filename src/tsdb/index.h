@@ -62,6 +62,22 @@ void index_match(const struct index *x, const struct matcher *m, size_t m_n, str
                  struct id_list *out);
 /* Labels of one, array in the arena, text in the index. */
 struct labels index_labels(const struct index *x, uint32_t id, struct arena *a);
+enum { INDEX_PAIR_LABELS = 16, INDEX_PAIR_TEXTS = 16 };
+
+/* A series on a walk over rising ids. */
+struct index_place {
+    const struct index *x;
+    uint32_t part, id; /* part: tells indexes apart, 1 or more */
+    /* index_cmp's own, all zero at first: where the series was lately, and what it found to be the
+     * same in other parts. */
+    uint32_t run;
+    const void *schemas[2];
+    struct index_pair {
+        uint32_t a, b, part;
+    } (*pairs)[INDEX_PAIR_TEXTS]; /* INDEX_PAIR_LABELS rows of them */
+};
+/* Order of the labels of series of two parts; p->pairs is there. */
+int index_cmp(struct index_place *p, struct index_place *q);
 /* Calls fn with every label name (`name` empty), or every value of that label, of the series `ids`,
  * which rise; NULL: of all. Each once, in order; text in the index, the rest in the arena. */
 void index_see(const struct index *x, str name, const struct id_list *ids, struct arena *a,

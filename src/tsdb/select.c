@@ -204,8 +204,9 @@ struct list {
     uint32_t part; /* HEAD: ids are places in sel->series */
     struct id_list ids;
     size_t next;
-    const uint32_t *links; /* of the part: numbers in the head; NULL: unknown */
-    struct labels labels;  /* of the next one, if has_labels */
+    const uint32_t *links;    /* of the part: numbers in the head; NULL: unknown */
+    struct index_place place; /* of the next one of a part */
+    struct labels labels;     /* of the next one, if has_labels */
     bool has_labels;
     bool least; /* while the next of the selection is looked for */
 };
@@ -245,7 +246,13 @@ static int list_cmp(struct list *x, struct list *y)
     uint64_t number = list_number(x);
     if (number && number == list_number(y))
         return 0;
-    return labels_cmp(list_labels(x), list_labels(y));
+    if (x->part == HEAD || y->part == HEAD)
+        return labels_cmp(list_labels(x), list_labels(y));
+    x->place.id = x->ids.at[x->next];
+    y->place.id = y->ids.at[y->next];
+    if (!x->place.pairs)
+        x->place.pairs = arena_zalloc(&x->sel->arena, INDEX_PAIR_LABELS * sizeof *x->place.pairs);
+    return index_cmp(&x->place, &y->place);
 }
 
 static bool list_part(struct selection *sel, const struct request *r, uint32_t i, struct arena *a,
@@ -278,6 +285,8 @@ static bool list_part(struct selection *sel, const struct request *r, uint32_t i
     if (!inside)
         out->ids.n = n;
     out->links = atomic_load(&p->links);
+    out->place.x = x;
+    out->place.part = i + 1;
     return check_budget(sel, 0, err);
 }
 

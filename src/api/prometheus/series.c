@@ -80,8 +80,10 @@ static bool next_series(const struct source *src, const struct found *f, size_t 
         any = true;
     }
     for (size_t i = 0; i < f->n && any; i++) {
-        if (at[i] < src->ops->size(f->at[i]) &&
-            labels_cmp(src->ops->labels(f->at[i], at[i]), *out) == 0)
+        if (at[i] == src->ops->size(f->at[i]))
+            continue;
+        struct labels ls = src->ops->labels(f->at[i], at[i]);
+        if (ls.at == out->at || labels_cmp(ls, *out) == 0)
             at[i]++;
     }
     return any;
