@@ -143,7 +143,8 @@ static bool check_sides(struct checker *c, struct node *n)
     return true;
 }
 
-/* MetricsQL filters scalars and joins them with and, or, default, ... as if they were vectors. */
+/* MetricsQL filters scalars and joins them with and, or, default, ... as if they were vectors. Of
+ * 3 < time(), time() is what is left. */
 static void imply_vectors(struct checker *c, struct node *n)
 {
     enum token_kind op = n->binary.op;
@@ -151,9 +152,11 @@ static void imply_vectors(struct checker *c, struct node *n)
     bool filter = token_is_comparison(op) && !n->binary.return_bool;
     bool set = token_is_set_operator(op);
     if (expr_is_metricsql(c->expr)) {
-        if ((*lhs)->type == PROMQL_SCALAR && (set || (filter && (*rhs)->type == PROMQL_SCALAR)))
+        bool scalars = (*lhs)->type == PROMQL_SCALAR && (*rhs)->type == PROMQL_SCALAR;
+        bool swap = node_bare(*lhs)->kind == NODE_NUMBER && node_bare(*rhs)->kind != NODE_NUMBER;
+        if ((*lhs)->type == PROMQL_SCALAR && (set || (filter && scalars && !swap)))
             *lhs = imply_vector(c, *lhs);
-        if ((*rhs)->type == PROMQL_SCALAR && set)
+        if ((*rhs)->type == PROMQL_SCALAR && (set || (filter && scalars && swap)))
             *rhs = imply_vector(c, *rhs);
     }
     n->type = (*lhs)->type == PROMQL_SCALAR && (*rhs)->type == PROMQL_SCALAR ? PROMQL_SCALAR

@@ -121,17 +121,33 @@ static bool next_matcher(struct parser *p, matcher_sets *sets, bool *ok)
     return p->tok.kind != TOK_RBRACE;
 }
 
+/* {"name", a="b" or c="d"}: the name in quotes at the start is for the sets that have none. */
+static bool share_name(struct parser *p, matcher_sets *sets, uint32_t at)
+{
+    const struct matcher *name = sets->at[0].at;
+    for (size_t i = 1; i < sets->n; i++) {
+        bool named = false;
+        VEC_EACH (m, &sets->at[i])
+            named |= str_eq(m->name, LABEL_NAME);
+        if (!named && !matcher_add(p, &sets->at[i], MATCH_EQ, LABEL_NAME, name->value, at))
+            return false;
+    }
+    return true;
+}
+
 bool parse_matchers(struct parser *p, matcher_sets *sets)
 {
     bool ok = true;
     vec_push(sets, (matcher_vec){0});
     parse_advance(p);
-    if (p->tok.kind == TOK_RBRACE)
+    struct token first = p->tok;
+    if (first.kind == TOK_RBRACE)
         return true;
     do
         ok = parse_matcher(p, &sets->at[sets->n - 1]);
     while (ok && next_matcher(p, sets, &ok));
-    return ok;
+    bool name = ok && first.kind == TOK_STRING && str_eq(sets->at[0].at[0].name, LABEL_NAME);
+    return ok && (!name || share_name(p, sets, first.start));
 }
 
 static struct matcher *keep_set(struct parser *p, matcher_vec *v)

@@ -351,6 +351,34 @@ CALL_OF(labels_equal)
     return run(&(struct relabel){.ev = ev, .n = n}, g, apply_equal, sink, err);
 }
 
+/* The parts of the name between dots that are asked for, from 0. */
+static bool apply_graphite_group(struct relabel *l, const struct row *r)
+{
+    STRBUF_CLEANUP struct strbuf name = {0};
+    (void)r;
+    for (size_t i = 1; i < args_n(l); i++) {
+        str rest = get(l, LABEL_NAME), part;
+        const struct node *number = node_bare(l->n->call.args[i]);
+        double at = number->number.value;
+        if (i > 1)
+            strbuf_addc(&name, '.');
+        for (double k = 0; k <= at && str_cut(&rest, '.', &part); k++)
+            if (k == at)
+                strbuf_add(&name, part);
+    }
+    set(l, LABEL_NAME, arena_dup(&l->ev->arena, strbuf_str(&name)));
+    return true;
+}
+
+CALL_OF(label_graphite_group)
+{
+    struct relabel l = {.ev = ev, .n = n};
+    for (size_t i = 1; i < n->call.args_n; i++)
+        if (node_bare(n->call.args[i])->kind != NODE_NUMBER)
+            return err_set(err, ERR_EXEC, "label_graphite_group() takes numbers of parts");
+    return run(&l, g, apply_graphite_group, sink, err);
+}
+
 /* What is no number gives no value. */
 static bool apply_value(struct relabel *l, const struct row *r)
 {
@@ -396,6 +424,7 @@ static const struct function rows[] = {
     ROW(label_value, 2, 0, "The number that a label holds.", S),
     ROW(labels_equal, 4, -1, "Series of which all these labels are the same.", S, S, S),
     ROW(alias, 2, 0, "Sets the name.", S),
+    ROW(label_graphite_group, 2, -1, "The name's parts between dots, by number.", PROMQL_SCALAR),
 };
 
 const struct function_family family_metricsql_label = {rows, sizeof rows / sizeof *rows};
