@@ -28,7 +28,8 @@ struct held_series {
     struct labels labels; /* text behind it */
     uint64_t hash;
     size_t size;
-    bool doomed; /* while something is deleted */
+    uint32_t number; /* while all are copied */
+    bool doomed;     /* while something is deleted */
 };
 
 struct exemplars {
@@ -452,56 +453,68 @@ void exemplars_set_dirty(struct exemplars *x, bool dirty)
     pthread_mutex_unlock(&x->lock);
 }
 
+/* Copies, so that batches need not wait while they are sorted and written. */
+struct held_copy {
+    struct arena arena;
+    struct labels *series;
+    struct exemplar_row *rows; /* oldest first */
+    size_t series_n, n;
+};
+
+/* Under the lock. */
+static void copy_held(struct exemplars *x, struct held_copy *c)
+{
+    c->series = mem_array(x->series_n + 1, sizeof *c->series);
+    c->rows = mem_array(x->n + 1, sizeof *c->rows);
+    for (size_t i = 0; i < x->buckets; i++)
+        for (struct held_series *s = x->table[i]; s; s = s->next) {
+            s->number = (uint32_t)c->series_n;
+            c->series[c->series_n++] = labels_dup(&c->arena, s->labels);
+        }
+    for (const struct item *i = x->oldest; i; i = i->next)
+        c->rows[c->n++] = (struct exemplar_row){
+            i->series->number, {labels_dup(&c->arena, i->x.labels), i->x.t, i->x.v}};
+}
+
 struct numbered {
-    const struct held_series *s;
+    struct labels labels;
     uint32_t number;
 };
 
 static int numbered_cmp(const void *a, const void *b)
 {
-    const struct held_series *x = ((const struct numbered *)a)->s;
-    const struct held_series *y = ((const struct numbered *)b)->s;
-    return labels_cmp(x->labels, y->labels);
+    return labels_cmp(((const struct numbered *)a)->labels, ((const struct numbered *)b)->labels);
 }
 
-static uint32_t number_of(const struct numbered *all, size_t n, const struct held_series *s)
+/* Series by labels, so that neighbours have much in common. */
+static void sort_copy(struct held_copy *c)
 {
-    struct numbered key = {.s = s};
-    return ((const struct numbered *)bsearch(&key, all, n, sizeof *all, numbered_cmp))->number;
-}
-
-/* All series, sorted, so that neighbours have much in common. */
-static struct numbered *number_series(const struct exemplars *x)
-{
-    struct numbered *all = mem_array(x->series_n + 1, sizeof *all);
-    size_t n = 0;
-    for (size_t i = 0; i < x->buckets; i++)
-        for (const struct held_series *s = x->table[i]; s; s = s->next)
-            all[n++].s = s;
-    if (n)
-        qsort(all, n, sizeof *all, numbered_cmp);
-    for (size_t i = 0; i < n; i++)
-        all[i].number = (uint32_t)i;
-    return all;
+    struct numbered *all MEM_CLEANUP = mem_array(c->series_n + 1, sizeof *all);
+    uint32_t *place MEM_CLEANUP = mem_array(c->series_n + 1, sizeof *place);
+    for (size_t i = 0; i < c->series_n; i++)
+        all[i] = (struct numbered){c->series[i], (uint32_t)i};
+    qsort(all, c->series_n, sizeof *all, numbered_cmp);
+    for (size_t i = 0; i < c->series_n; i++) {
+        c->series[i] = all[i].labels;
+        place[all[i].number] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < c->n; i++)
+        c->rows[i].series = place[c->rows[i].series];
 }
 
 void exemplars_encode(struct exemplars *x, struct enc *e)
 {
+    struct held_copy c = {0};
+    arena_init(&c.arena, 0);
     pthread_mutex_lock(&x->lock);
-    struct numbered *all = number_series(x);
-    struct labels *series = mem_array(x->series_n + 1, sizeof *series);
-    struct exemplar_row *rows = mem_array(x->n + 1, sizeof *rows);
-    size_t n = 0;
-    for (size_t i = 0; i < x->series_n; i++)
-        series[i] = all[i].s->labels;
-    for (const struct item *i = x->oldest; i; i = i->next)
-        rows[n++] = (struct exemplar_row){number_of(all, x->series_n, i->series), i->x};
-    exemplar_rows_encode(e, series, x->series_n, rows, n);
+    copy_held(x, &c);
     x->dirty = false;
     pthread_mutex_unlock(&x->lock);
-    free(rows);
-    free(series);
-    free(all);
+    sort_copy(&c);
+    exemplar_rows_encode(e, c.series, c.series_n, c.rows, c.n);
+    free(c.rows);
+    free(c.series);
+    arena_fini(&c.arena);
 }
 
 static void put_labels(struct enc *e, struct labels ls, struct labels before)
