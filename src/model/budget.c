@@ -141,20 +141,27 @@ static bool goes_on(struct budget *b, struct err *err)
     return err_set(err, ERR_TIMEOUT, "query took longer than --query.timeout allows");
 }
 
+/* An answer on its way would break off without a word of why, and is near its end mostly: it counts
+ * half. */
+static size_t weight(const struct budget *b)
+{
+    return b->stop ? quota_used(&b->memory) / 2 : quota_used(&b->memory);
+}
+
 /* Who is to go: the one that holds the most, `b` with what it wants; NULL when somebody is on its
  * way already. Under the lock. */
 static struct budget *largest(struct budget_pool *p, struct budget *b, size_t wants)
 {
     struct budget *most = b;
-    size_t held = quota_used(&b->memory) + wants;
+    size_t held = weight(b) + wants;
     for (struct budget *x = p->first; x; x = x->next) {
         if (x == b)
             continue;
         if (atomic_load(&x->ended) && quota_used(&x->memory) > 0)
             return NULL;
-        if (quota_used(&x->memory) > held) {
+        if (weight(x) > held) {
             most = x;
-            held = quota_used(&x->memory);
+            held = weight(x);
         }
     }
     return most;
@@ -175,6 +182,7 @@ static bool wait_for_room(struct budget *b, size_t more, struct err *err)
         pthread_mutex_lock(&p->lock);
         struct budget *most = largest(p, b, more);
         if (most) {
+            count(most, SELF_QUERIES_OVER_TOTAL_MEMORY);
             atomic_store(&most->evicted, quota_used(&most->memory) + (most == b ? more : 0));
             end_locked(most, BUDGET_EVICTED);
         }

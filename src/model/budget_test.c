@@ -120,8 +120,8 @@ static void the_largest_goes_and_the_others_wait(void **state)
     budget_join(&large.b, &pool);
     budget_join(&small, &pool);
     budget_join(&other, &pool);
-    assert_true(budget_hold(&large.b, &large.held, 600, &err));
-    assert_true(budget_hold(&other, &other_held, 300, &err));
+    assert_true(budget_hold(&large.b, &large.held, 700, &err));
+    assert_true(budget_hold(&other, &other_held, 200, &err));
     budget_on_stop(&large.b, on_stop, &large);
     assert_int_equal(pthread_create(&thread, NULL, work, &large), 0);
     assert_true(budget_hold(&small, &held, 200, &err));
@@ -130,7 +130,7 @@ static void the_largest_goes_and_the_others_wait(void **state)
     assert_non_null(strstr(large.err.msg, "--query.total-memory"));
     assert_true(atomic_load(&large.stopped));
     assert_int_equal(atomic_load(&other.ended), BUDGET_GOES_ON);
-    assert_int_equal(quota_used(&pool.memory), 500);
+    assert_int_equal(quota_used(&pool.memory), 400);
     quota_hold(&small.memory, &held, 0);
     quota_hold(&other.memory, &other_held, 0);
     budget_leave(&small);
