@@ -285,7 +285,15 @@ const tests = {
         const { page, faults } = await visit();
         await page.goto(`${base}/status`);
         await page.getByRole('region', { name: 'Build' }).getByText('API of Prometheus', { exact: true }).waitFor();
+        await page.getByRole('tab', { name: 'Licences' }).click();
         await page.getByText('preact-iso').waitFor();
+        assert.match(page.url(), /tab=licences/);
+        await page.getByRole('tab', { name: 'Licences' }).press('ArrowLeft');
+        await page.getByText('--storage.path').first().waitFor();
+        for (const [path, text] of [['tsdb-status', 'Write-ahead log'], ['config', 'No configuration file']]) {
+            await page.goto(`${base}/${path}`);
+            await page.getByText(text).first().waitFor();
+        }
         assert.deepEqual(faults, []);
     },
 
@@ -352,13 +360,13 @@ for (const colorScheme of ['dark', 'light']) {
     for (const viewport of [wide, narrow]) {
         tests[`every page fits ${viewport.width} px, ${colorScheme}`] = async () => {
             const { page, faults } = await visit({ viewport, colorScheme });
-            for (const path of ['', 'query?g0.expr=up&g0.tab=1&g1.expr=node_load1&g1.tab=0', 'explore', 'explore?metric=up', 'targets', 'status']) {
+            for (const path of ['', 'query?g0.expr=up&g0.tab=1&g1.expr=node_load1&g1.tab=0', 'explore', 'explore?metric=up', 'targets', 'status', 'status?tab=storage', 'flags']) {
                 await page.goto(`${base}/${path}`);
                 await page.locator('main').waitFor();
                 await quiet(page);
                 assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), colorScheme);
                 await noSidewaysScroll(page, `/${path}`);
-                await picture(page, `${path.split(/[?=]/).slice(0, path.includes('metric=') ? 2 : 1).join('-') || 'home'}-${viewport.width}-${colorScheme}`);
+                await picture(page, `${path.replace(/\W+/g, '-').slice(0, 20) || 'home'}-${viewport.width}-${colorScheme}`);
             }
             assert.deepEqual(faults, []);
         };

@@ -29,6 +29,7 @@ export const hostTiles: readonly TileDef[] = [
     { id: 'sent', title: 'Sent', unit: 'Bps', expr: `sum(rate(node_network_transmit_bytes_total{$host,${links}}[$window]))` },
 ];
 
+/** Twelve, like those of the server: rows of one to four are full. */
 export const hostPanels: readonly PanelDef[] = [
     {
         id: 'cpu',
@@ -68,6 +69,18 @@ export const hostPanels: readonly PanelDef[] = [
         ],
     },
     {
+        id: 'pressure',
+        title: 'Pressure',
+        help: 'Share of time in which something waited for a resource (pressure stall information). It rises before anything else looks wrong.',
+        unit: 'percentunit',
+        min: 0,
+        queries: [
+            { expr: 'rate(node_pressure_cpu_waiting_seconds_total{$host}[$window])', legend: 'CPU' },
+            { expr: 'rate(node_pressure_io_waiting_seconds_total{$host}[$window])', legend: 'I/O' },
+            { expr: 'rate(node_pressure_memory_waiting_seconds_total{$host}[$window])', legend: 'memory' },
+        ],
+    },
+    {
         id: 'network',
         title: 'Network traffic',
         help: 'Bytes a second of each interface: received above, sent below the line.',
@@ -78,6 +91,16 @@ export const hostPanels: readonly PanelDef[] = [
         ],
     },
     {
+        id: 'network-errors',
+        title: 'Network errors and drops',
+        help: 'Packets a second that were broken or thrown away: received above, sent below the line. Nothing here is how it should be.',
+        unit: 'pps',
+        queries: [
+            { expr: `rate(node_network_receive_errs_total{$host,${links}}[$window]) + rate(node_network_receive_drop_total{$host,${links}}[$window])`, legend: '{{device}} in' },
+            { expr: `rate(node_network_transmit_errs_total{$host,${links}}[$window]) + rate(node_network_transmit_drop_total{$host,${links}}[$window])`, legend: '{{device}} out', mirrored: true },
+        ],
+    },
+    {
         id: 'disk-throughput',
         title: 'Disk throughput',
         help: 'Bytes a second of each device: read above, written below the line.',
@@ -85,6 +108,16 @@ export const hostPanels: readonly PanelDef[] = [
         queries: [
             { expr: `rate(node_disk_read_bytes_total{$host,${disks}}[$window])`, legend: '{{device}} read' },
             { expr: `rate(node_disk_written_bytes_total{$host,${disks}}[$window])`, legend: '{{device}} write', mirrored: true },
+        ],
+    },
+    {
+        id: 'disk-latency',
+        title: 'Disk latency',
+        help: 'Mean time from asking a device until it is done. A few milliseconds are usual; tens are felt by everything that waits for the disk.',
+        unit: 's',
+        queries: [
+            { expr: `rate(node_disk_read_time_seconds_total{$host,${disks}}[$window]) / (rate(node_disk_reads_completed_total{$host,${disks}}[$window]) > 0)`, legend: '{{device}} read' },
+            { expr: `rate(node_disk_write_time_seconds_total{$host,${disks}}[$window]) / (rate(node_disk_writes_completed_total{$host,${disks}}[$window]) > 0)`, legend: '{{device}} write', mirrored: true },
         ],
     },
     {
@@ -108,15 +141,15 @@ export const hostPanels: readonly PanelDef[] = [
         ],
     },
     {
-        id: 'pressure',
-        title: 'Pressure',
-        help: 'Share of time in which something waited for a resource (pressure stall information). It rises before anything else looks wrong.',
-        unit: 'percentunit',
+        id: 'paging',
+        title: 'Paging',
+        help: 'Pages a second that had to be read from disk. Swapping, and major faults that stay, say that memory is too small for what runs.',
+        unit: 'ops',
         min: 0,
         queries: [
-            { expr: 'rate(node_pressure_cpu_waiting_seconds_total{$host}[$window])', legend: 'CPU' },
-            { expr: 'rate(node_pressure_io_waiting_seconds_total{$host}[$window])', legend: 'I/O' },
-            { expr: 'rate(node_pressure_memory_waiting_seconds_total{$host}[$window])', legend: 'memory' },
+            { expr: 'rate(node_vmstat_pgmajfault{$host}[$window])', legend: 'major faults' },
+            { expr: 'rate(node_vmstat_pswpin{$host}[$window])', legend: 'swapped in' },
+            { expr: 'rate(node_vmstat_pswpout{$host}[$window])', legend: 'swapped out' },
         ],
     },
     {
@@ -207,5 +240,32 @@ export const selfPanels: readonly PanelDef[] = [
         unit: 'short',
         min: 0,
         queries: [{ expr: 'process_open_fds{$self}', legend: 'open' }],
+    },
+    {
+        id: 'self-queries',
+        title: 'Samples read by queries',
+        help: 'Samples that queries loaded a second. Dashboards and this page are most of it.',
+        unit: 'short',
+        min: 0,
+        queries: [{ expr: 'sum(rate(nunchi_promql_samples_read_total{$self}[$window]))', legend: 'samples/s' }],
+    },
+    {
+        id: 'self-head',
+        title: 'Recent samples in memory',
+        help: 'Memory of samples that are not sealed into a part yet. Near --storage.memory new series are refused.',
+        unit: 'bytes',
+        min: 0,
+        queries: [{ expr: 'sum(nunchi_tsdb_head_bytes{$self})', legend: 'head' }],
+    },
+    {
+        id: 'self-refused',
+        title: 'Refused',
+        help: 'HTTP requests and pieces of work turned away a second. Above zero a limit was reached: the status page lists them.',
+        unit: 'ops',
+        min: 0,
+        queries: [
+            { expr: 'sum(rate(nunchi_http_requests_refused_total{$self}[$window]))', legend: 'requests' },
+            { expr: 'sum(rate(nunchi_pool_refused_total{$self}[$window]))', legend: 'work' },
+        ],
     },
 ];
