@@ -14,7 +14,7 @@ enum { PAIRS_MAX = 12, VALUE_MAX = 48, JITTER_MS = 1000 };
  */
 static const double SPELL_BEGINS = 0.05 / 0.95 / 5, SPELL_ENDS = 1.0 / 5;
 /* Of the counters and histograms that are not the busiest of their family. */
-static const double IDLE_SHARE = 0.95;
+static const double IDLE_SHARE = 0.96;
 /* Scrapes between two ends of a process, on average. */
 static const double life_scrapes[JOB_N] = {[JOB_NODE] = 3000, [JOB_APP] = 400};
 
