@@ -37,6 +37,7 @@ struct api_config {
     const struct conf_pair *external; /* external_labels, sorted by name */
     size_t external_n;
     const struct conf_otlp *otlp; /* never NULL */
+    int64_t scrape_interval_ms;   /* of `global` */
     bool last_reload_ok;
     ts_ms loaded_at;
 };
@@ -50,7 +51,7 @@ struct api {
     struct scraper *scraper;
     struct emitter *self; /* for /metrics */
     struct notifications *notifications;
-    struct snap config;   /* struct api_config */
+    struct snap config; /* struct api_config */
 
     /* Reads the configuration again; false with everything that is wrong with it. Pool thread. */
     bool (*reload)(void *arg, struct strbuf *report);

@@ -57,6 +57,7 @@ struct server_config *server_config_load(const struct server_files *files, struc
     c->shown.external = c->metrics->global.external_labels.at;
     c->shown.external_n = c->metrics->global.external_labels.n;
     c->shown.otlp = &c->metrics->otlp;
+    c->shown.scrape_interval_ms = c->metrics->global.scrape_interval_ms;
     return c;
 }
 

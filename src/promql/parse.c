@@ -554,6 +554,7 @@ struct node *parse_operators(struct parser *p, int min)
     if (++p->depth > PROMQL_DEPTH_MAX)
         return parse_fail(p, ERR_LIMIT, p->tok.start,
                           "expression is nested more than %d levels deep", PROMQL_DEPTH_MAX);
+    p->min = min;
     struct node *n = parse_operand(p);
     if (n)
         n = parse_suffixes(p, n);

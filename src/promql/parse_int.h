@@ -25,6 +25,7 @@ struct parser {
     uint32_t closing; /* end of the last token that can close an expression */
     unsigned features;
     int depth;
+    int min; /* what operators behind the operand at hand bind at least, if any stands before it */
     const struct scope *scope; /* names of WITH templates that are known here; parse_with.c */
     unsigned trial; /* only the syntax of templates is looked at: their names stand for anything */
     unsigned expansions; /* of templates so far */

@@ -434,6 +434,7 @@ static bool parse_definition(struct parser *p, const struct scope *outer)
 struct node *parse_with(struct parser *p, struct token with)
 {
     const struct scope *outer = p->scope;
+    bool first = p->min == 0; /* all that follows belongs to it, and nothing stands before */
     parse_advance(p);
     while (p->tok.kind != TOK_RPAREN) {
         if (!parse_definition(p, outer))
@@ -444,5 +445,5 @@ struct node *parse_with(struct parser *p, struct token with)
     parse_advance(p);
     struct node *n = parse_operators(p, 0);
     p->scope = outer;
-    return n ? wrap(p, with, n) : NULL;
+    return n && !first ? wrap(p, with, n) : n;
 }

@@ -3,7 +3,8 @@
  * Expressions grown from the input: each byte chooses what comes next, so every input is an
  * expression with valid types and mutations of the input are mutations of its tree. It is evaluated
  * at one time and as the middle step of a range query, which must give the same; with delayed names
- * it need not, as upstream gives a whole series the name of its first step.
+ * it need not, as upstream gives a whole series the name of its first step. The last byte says
+ * whether MetricsQL may be in it.
  */
 #include <math.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@ struct grower {
     const uint8_t *data;
     size_t n, at;
     int depth;
+    bool metricsql;
+    bool whole_range; /* looks at more than one step, so an instant query need not agree */
     struct strbuf text;
 };
 
@@ -228,13 +231,89 @@ static void grow_scalar(struct grower *g)
     g->depth--;
 }
 
+static void grow_metricsql_operation(struct grower *g)
+{
+    static const char *const ops[] = {" default ", " if ", " ifnot ", ", "};
+    g->whole_range = true;
+    put(g, "(");
+    grow_vector(g);
+    put_one(g, ops, N_OF(ops));
+    if (pick(g, 3))
+        grow_vector(g);
+    else
+        grow_scalar(g);
+    put(g, ")");
+}
+
+static void grow_metricsql_range(struct grower *g)
+{
+    static const char *const functions[] = {"range_avg(",
+                                            "range_first(",
+                                            "range_median(",
+                                            "range_stddev(",
+                                            "range_normalize(",
+                                            "range_linear_regression(",
+                                            "range_quantile(0.3,",
+                                            "range_zscore(",
+                                            "range_trim_outliers(1,",
+                                            "range_mad(",
+                                            "rate(",
+                                            "max_over_time("};
+    g->whole_range = true;
+    put_one(g, functions, N_OF(functions));
+    grow_vector(g);
+    put(g, ")");
+}
+
+static void grow_metricsql_label(struct grower *g)
+{
+    static const char *const functions[] = {"label_set", "label_copy", "label_map",
+                                            "label_del", "label_keep", "label_transform"};
+    static const char *const args[] = {
+        ", \"job\", \"q\")", ", \"job\", \"le\")", ", \"job\", \"x\", \"y\")",
+        ", \"le\")",         ", \"job\")",         ", \"job\", \"(x)\", \"$1$1\")"};
+    unsigned i = pick(g, N_OF(functions));
+    put(g, functions[i]);
+    put(g, "(");
+    grow_vector(g);
+    put(g, args[i]);
+}
+
+static void grow_metricsql_other(struct grower *g)
+{
+    static const char *const texts[] = {"{job=\"x\" or __name__=~\"a|b\"}",
+                                        "a{job=\"x\" or job=\"y\"}",
+                                        "hour(a, \"Europe/Berlin\")",
+                                        "(rate(c_total[3m]) keep_metric_names)",
+                                        "(a * 1Ki keep_metric_names)",
+                                        "(a + on (job) group_left b keep_metric_names)",
+                                        "(time() > 300)",
+                                        "abs(-2)"};
+    if (pick(g, 2)) {
+        put_one(g, texts, N_OF(texts));
+        return;
+    }
+    put(g, "(with (w = 2m, f(x) = rate(c_total[w]) + x) f(");
+    grow_vector(g);
+    put(g, "))");
+}
+
+static void grow_metricsql(struct grower *g)
+{
+    static void (*const ways[])(struct grower *) = {grow_metricsql_operation, grow_metricsql_range,
+                                                    grow_metricsql_label, grow_metricsql_other};
+    ways[pick(g, N_OF(ways))](g);
+}
+
 static void grow_vector(struct grower *g)
 {
     static void (*const ways[])(struct grower *) = {grow_over_range, grow_function, grow_aggregate,
                                                     grow_binary};
     unsigned i = deep(g) ? 4 : pick(g, 6);
     g->depth++;
-    if (i < N_OF(ways)) {
+    if (!deep(g) && g->metricsql && pick(g, 3) == 1) {
+        grow_metricsql(g);
+    } else if (i < N_OF(ways)) {
         ways[i](g);
     } else {
         grow_selector(g);
@@ -326,8 +405,10 @@ static void compare(const char *text, const struct promql_result *instant,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct promql_parse_options o = {~0u};
     struct grower g = {.data = data, .n = size > 256 ? 256 : size};
+    g.metricsql = size && data[size - 1] & 1;
+    struct promql_parse_options o = {PROMQL_UPSTREAM_FEATURES |
+                                     (g.metricsql ? PROMQL_METRICSQL : 0)};
     struct promql_result instant, range;
     struct err err;
     struct arena a;
@@ -342,7 +423,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         unsigned features = PROMQL_START_TIMESTAMPS | (mode ? PROMQL_DELAYED_NAME_REMOVAL : 0);
         if (evaluate(e, 0, features, &a, &instant, &err) &&
             evaluate(e, 60000, features, &a, &range, &err) && instant.type == PROMQL_VECTOR &&
-            !mode && !order_matters(strbuf_str(&g.text)))
+            !mode && !g.whole_range && !order_matters(strbuf_str(&g.text)))
             compare(g.text.p, &instant, &range);
         arena_reset(&a);
     }

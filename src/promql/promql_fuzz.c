@@ -2,7 +2,7 @@
 /*
  * Any text as an expression: parsed, printed, parsed again to the same text, and evaluated over a
  * few series with small budgets, as an instant and as a range query, with and without delayed
- * names.
+ * names. All of it with MetricsQL; what is PromQL must read the same with and without.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +75,25 @@ static void show(const struct promql_expr *e, const struct promql_parse_options 
     promql_expr_free(again);
 }
 
+static void read_as_promql(str text, const struct promql_expr *with)
+{
+    struct promql_parse_options plain = {PROMQL_UPSTREAM_FEATURES};
+    STRBUF_CLEANUP struct strbuf a = {0}, b = {0};
+    struct err err;
+    struct promql_expr *e = promql_parse(text, &plain, &err);
+    if (!e)
+        return;
+    promql_format(e, &a);
+    if (with)
+        promql_format(with, &b);
+    if (!with || !str_eq(strbuf_str(&a), strbuf_str(&b)) ||
+        promql_expr_type(e) != promql_expr_type(with)) {
+        fprintf(stderr, "%s\n%s\n", a.p, b.p ? b.p : "");
+        abort();
+    }
+    promql_expr_free(e);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -82,7 +101,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err;
     if (size > 4096)
         return 0;
-    struct promql_expr *e = promql_parse(str_of((const char *)data, size), &o, &err);
+    str text = str_of((const char *)data, size);
+    struct promql_expr *e = promql_parse(text, &o, &err);
+    read_as_promql(text, e);
     if (!e)
         return 0;
     print_again(e, &o);

@@ -154,6 +154,44 @@ def features_say_what_is_on():
 
 
 @test
+def metricsql_is_there_when_asked_for():
+    queries = ("m default 0", "rate(m)", "with (x = m) x", 'label_set(m, "a", "b")', "1Ki")
+    samples = [({"__name__": "m", "job": "a"}, [(float(i), (NOW_S - 600 + 10 * i) * 1000)
+                                                for i in range(60)])]
+    with Server("--no-watch.host") as s:
+        for query in queries:
+            reply = s.get("/api/v1/query", query=query)
+            assert reply.status == 400 and "--enable-feature=metricsql" in reply.text, reply.text
+        assert not s.get("/api/v1/features").json["data"]["promql"]["metricsql"]
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "prometheus.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("global:\n  scrape_interval: 10s\n")
+        with Server(f"--config.file={path}", "--no-watch.host",
+                    "--enable-feature=metricsql") as s:
+            remote_write(s.url, samples)
+            for query in queries:
+                assert s.get("/api/v1/query", query=query, time=NOW_S - 60).status == 200, query
+            assert s.get("/api/v1/features").json["data"]["promql"]["metricsql"]
+            # no step: the lookback; a small step: four scrapes; a large one: itself
+            assert s.query("increase(m)", time=NOW_S - 60) == s.query("increase(m[5m])",
+                                                                     time=NOW_S - 60)
+            for step, window in (("5", "40s"), ("120", "120s")):
+                asked = {"start": NOW_S - 300, "end": NOW_S - 60, "step": step}
+                short = s.get("/api/v1/query_range", query="increase(m)", **asked).json["data"]
+                full = s.get("/api/v1/query_range", query=f"increase(m[{window}])", **asked)
+                assert short["result"] == full.json["data"]["result"] != [], short
+            text = 'WITH (w = {job="a"}) rate(m{w}) keep_metric_names if m{a="b" or job="a"}'
+            shown = s.get("/api/v1/format_query", query=text).json["data"]
+            assert shown == 'rate(m{job="a"}) keep_metric_names if m{a="b" or job="a"}', shown
+            tree = s.get("/api/v1/parse_query", query=text).json["data"]["expr"]
+            assert tree["op"] == "if" and tree["lhs"]["keepMetricNames"], tree
+            assert tree["lhs"]["args"][0]["implicitRange"], tree
+            assert tree["rhs"]["orMatchers"][0][0]["value"] == "a", tree
+            assert [(ls["__name__"], v) for ls, v in s.query(text, time=NOW_S - 60)] == [("m", 0.1)]
+
+
+@test
 def statistics_and_limits_are_taken():
     with Server("--no-watch.host") as s:
         remote_write(s.url, [({"__name__": "m", "i": str(i)}, [(1.0, NOW_S * 1000)])

@@ -290,9 +290,12 @@ static void respond(struct call *c, const struct promql_query *q, struct promql_
 /* Evaluates what `q` asks and answers. */
 static void execute(struct call *c, struct promql_query *q, uint64_t limit)
 {
+    SNAP_CLEANUP struct snap_ref ref = snap_get(&c->api->config);
+    const struct api_config *config = ref.value;
     struct promql_result res;
     struct err err;
     q->source = c->api->source;
+    q->scrape_interval_ms = config->scrape_interval_ms;
     q->budget = c->budget;
     q->features = c->api->query.features;
     q->explain = str_eqz(http_params_get(&c->params, STR("explain")), "true");
