@@ -218,6 +218,8 @@ static bool decode_one(struct dec *d, struct map *scopes, struct tombstones *t, 
     struct tombstone s = {.id = dec_u64(d)};
     s.start = (ts_ms)dec_u64(d);
     s.end = (ts_ms)dec_u64(d);
+    if (s.start > s.end)
+        return err_set(err, ERR_CORRUPT, "a tombstone is malformed");
     s.of = take_scope(d, err);
     if (!s.of)
         return false;
