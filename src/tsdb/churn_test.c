@@ -42,9 +42,16 @@ static struct series *add(struct world *w, unsigned generation, unsigned i)
     return s;
 }
 
+/* A sample of it has a start, and was flushed. */
+static void give_start(struct world *w, struct series *s)
+{
+    extras_put(&w->head.extras, head_series_number(&w->head, s), 1000, NULL, 500, INT64_MAX);
+    s->has_extra = true;
+}
+
 /* All that a head allocates for series, by what could grow. */
 struct sizes {
-    size_t table, slots, postings, ids, pairs, names, symbols, order, keys, memory;
+    size_t table, slots, postings, ids, pairs, names, symbols, order, keys, extras, memory;
 };
 
 static struct sizes measure(struct world *w)
@@ -53,6 +60,7 @@ static struct sizes measure(struct world *w)
     struct sizes s = {.symbols = h->symbols.next + h->symbols.slots_n,
                       .order = h->order.at.n,
                       .keys = keys_bytes(&h->keys),
+                      .extras = h->extras.at.cap + h->extras.places.cap,
                       .memory = head_memory(h)};
     for (unsigned i = 0; i < SHARDS; i++) {
         const struct shard *sh = &h->shards[i];
@@ -87,6 +95,7 @@ static void check_sizes(const struct sizes *now, const struct sizes *then)
     check_bound("symbols", now->symbols, then->symbols);
     check_bound("order", now->order, then->order);
     check_bound("keys", now->keys, then->keys);
+    check_bound("extras", now->extras, then->extras);
     check_bound("memory", now->memory, then->memory);
 }
 
@@ -128,11 +137,15 @@ static void test_generations(void **state)
         assert_int_equal(w.head.series, STABLE + FRESH);
         assert_int_equal(count(&w, STR("pod"), "pod-.*"), STABLE + FRESH);
         assert_int_equal(count(&w, STR("image"), "app:0|app:9999"), STABLE);
+        for (unsigned i = 0; i < FRESH; i += 10)
+            give_start(&w, fresh.at[i]);
+        assert_int_equal(w.head.extras.at.n, FRESH / 10);
         VEC_EACH (s, &fresh)
             (*s)->idle = 2;
         vec_fini(&fresh);
         head_remove_idle(&w.head, 2);
         assert_int_equal(w.head.series, STABLE);
+        assert_int_equal(w.head.extras.at.n, 0);
         assert_int_equal(count(&w, STR("job"), "node"), STABLE);
         assert_int_equal(count(&w, STR("pod"), ".+"), STABLE);
         struct sizes now = measure(&w);

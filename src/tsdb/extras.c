@@ -29,14 +29,12 @@ static struct extra *get(struct extras *x, uint64_t series)
     struct extra *e = find(x, series);
     if (e)
         return e;
-    const uint32_t *place = numbers_get(&x->places, series);
-    if (!place) {
-        numbers_put(&x->places, series, (uint32_t)x->at.n);
-        vec_push(&x->at, NULL);
-        place = numbers_get(&x->places, series);
-    }
+    e = mem_new(struct extra);
+    e->series = series;
+    numbers_put(&x->places, series, (uint32_t)x->at.n);
+    vec_push(&x->at, e);
     count_memory(x, sizeof *e);
-    return x->at.at[*place] = mem_new(struct extra);
+    return e;
 }
 
 /* ---- runs ---- */
@@ -288,18 +286,23 @@ void extras_drop_frozen(struct extras *x, uint64_t series)
 
 void extras_remove(struct extras *x, uint64_t series)
 {
-    const uint32_t *place = numbers_get(&x->places, series);
-    struct extra *e = find(x, series);
-    if (!e)
+    const uint32_t *there = numbers_get(&x->places, series);
+    if (!there)
         return;
+    uint32_t place = *there;
+    struct extra *e = x->at.at[place], *last = vec_last(&x->at);
     runs_retire(x, e->open);
     runs_retire(x, e->sealed);
     runs_retire(x, e->frozen);
     starts_fini(x, &e->starts);
     starts_fini(x, &e->frozen_starts);
     count_memory(x, -(int64_t)sizeof *e);
+    /* The last one takes its place. */
+    x->at.at[place] = last;
+    numbers_put(&x->places, last->series, place);
+    numbers_remove(&x->places, series);
+    x->at.n--;
     free(e);
-    x->at.at[*place] = NULL;
 }
 
 static void runs_free(struct hist_run *r)
@@ -315,8 +318,6 @@ void extras_fini(struct extras *x)
 {
     VEC_EACH (p, &x->at) {
         struct extra *e = *p;
-        if (!e)
-            continue;
         runs_free(e->open);
         runs_free(e->sealed);
         runs_free(e->frozen);

@@ -27,12 +27,13 @@ struct hist_run {
 };
 
 struct extra {
+    uint64_t series;
     struct hist_run *open, *sealed, *frozen;
     struct start_list starts, frozen_starts;
 };
 
 struct extras {
-    struct numbers places; /* number of the series -> place + 1 */
+    struct numbers places; /* number of the series -> place in `at` */
     VEC(struct extra *) at;
     struct reclaim *reclaim;
     _Atomic uint64_t *memory; /* bytes are counted here */
