@@ -7,9 +7,11 @@ The texts of errors are Prometheus', as far as clients may look at them.
 import contextlib
 import gzip
 import http.client
+import json
 import re
-import subprocess
 import shutil
+import struct
+import subprocess
 import time
 import urllib.parse
 
@@ -223,6 +225,62 @@ def answers_are_packed_as_the_client_likes():
             assert coding is None or len(packed) * 3 < len(body), (accept, len(packed))
         reply, _ = raw(s, "GET", small, {"Accept-Encoding": "gzip, zstd"})
         assert reply.getheader("Content-Encoding") is None, reply.getheaders()
+
+
+def columns(body):
+    """Reads docs/formats/columns.md: (envelope, [(labels, [(seconds, value)])])."""
+    assert body[:8] == b"NNCOLS01" and len(body) % 8 == 0, body[:8]
+    start, step, steps, series, texts, said = struct.unpack_from("<qqIIII", body, 8)
+    at = 40 + said
+    words, out = [], []
+    for _ in range(texts):
+        n, = struct.unpack_from("<I", body, at)
+        words.append(body[at + 4:at + 4 + n].decode())
+        at += 4 + n
+    at = (at + 7) // 8 * 8
+    for _ in range(series):
+        labels, kind, n, _ = struct.unpack_from("<IIII", body, at)
+        ids = struct.unpack_from(f"<{2 * labels}I", body, at + 16)
+        at += 16 + 8 * labels
+        present = list(range(steps))
+        if n < steps:
+            bits = body[at:at + (steps + 7) // 8]
+            present = [i for i in present if bits[i // 8] >> i % 8 & 1]
+            at = (at + len(bits) + 7) // 8 * 8
+        values = struct.unpack_from(f"<{1 if kind == 1 else n}d", body, at)
+        at += 8 * len(values)
+        out.append(({words[ids[i]]: words[ids[i + 1]] for i in range(0, len(ids), 2)},
+                    [((start + i * step) / 1000, values[0 if kind == 1 else k]) for k, i in enumerate(present)]))
+    assert at == len(body), (at, len(body))
+    return json.loads(body[40:40 + said]), out
+
+
+@test
+def range_queries_may_be_answered_in_columns():
+    kind = "application/vnd.nunchi.columns"
+    with filled() as s:
+        for query in ["m", "m > 1", "vector(1)", "m / 0", "nothing", "sum by (dotted.name) (other)", "m or other",
+                      "rate(m[1m])", "topk(1, m)"]:
+            asked = {**RANGE, "query": query, "end": T + 600, "lookback_delta": "1m", "stats": "true"}
+            plain = s.get("/api/v1/query_range", **asked)
+            if plain.status != 200:  # a name that needs quotes: errors stay JSON
+                assert s.get("/api/v1/query_range", headers={"Accept": kind}, **asked).json == plain.json
+                continue
+            reply = s.get("/api/v1/query_range", headers={"Accept": kind + ", application/json;q=0.9"}, **asked)
+            assert reply.headers["Content-Type"] == kind, reply.headers
+            envelope, series = columns(reply.body)
+            want = plain.json
+            rows = want["data"].pop("result")
+            same = [(r["metric"], [(t, float(v)) for t, v in r["values"]]) for r in rows]
+            assert repr([(sorted(m.items()), v) for m, v in series]) == \
+                repr([(sorted(m.items()), [(float(t), v) for t, v in v]) for m, v in same]), query  # a NaN is one
+            want["data"]["stats"] = envelope["data"]["stats"]
+            assert envelope == want, (envelope, want)
+        cut, series = columns(s.get("/api/v1/query_range", headers={"Accept": kind}, **RANGE, limit=1).body)
+        assert len(series) == 1 and cut["warnings"] == ["results truncated due to limit"], cut
+        for path, params in [("query", {"query": "m"}), ("query_range", {"query": "("}), ("labels", {})]:
+            reply = s.get("/api/v1/" + path, headers={"Accept": kind}, **params)
+            assert reply.headers["Content-Type"] == "application/json", (path, reply.headers)
 
 
 @test

@@ -4,6 +4,7 @@
 // is changed must not keep the server busy.
 
 import { basePath } from '../app/base.ts';
+import { columnsType, decodeColumns } from './columns.ts';
 import { answered, counted, unreachable } from './connection.ts';
 import { ApiError } from './error.ts';
 import type { Answer, Block, Envelope, Labels, Metadata, NunchiStatus, QueryData, Targets, TsdbStatus } from './types.ts';
@@ -25,19 +26,23 @@ function encode(params: Params): URLSearchParams {
 
 interface Raw {
     status: number;
-    text: string;
+    body: string | ArrayBuffer;
 }
+
+/** Range queries may come as columns; a server that does not know them answers in JSON. */
+const accepted = (path: string) => (path === 'query_range' ? `${columnsType}, application/json;q=0.9` : 'application/json');
 
 async function send(path: string, params: Params, signal: AbortSignal | undefined): Promise<Raw> {
     const body = encode(params);
     const text = body.toString();
     const address = `${basePath}api/v1/${path}`;
-    const options: RequestInit = { headers: { Accept: 'application/json' }, credentials: 'same-origin', signal: signal ?? null };
+    const options: RequestInit = { headers: { Accept: accepted(path) }, credentials: 'same-origin', signal: signal ?? null };
     const long = text.length > addressBytesMax;
     try {
         const asked = long ? fetch(address, { ...options, method: 'POST', body }) : fetch(text === '' ? address : `${address}?${text}`, options);
         const response = await asked;
-        const answer = { status: response.status, text: await response.text() };
+        const columns = response.headers.get('Content-Type')?.startsWith(columnsType) ?? false;
+        const answer = { status: response.status, body: columns ? await response.arrayBuffer() : await response.text() };
         answered();
         return answer;
     } catch (cause) {
@@ -47,9 +52,10 @@ async function send(path: string, params: Params, signal: AbortSignal | undefine
     }
 }
 
-function decode<T>({ status, text }: Raw): Envelope<T> {
+function decode<T>({ status, body }: Raw): Envelope<T> {
+    const text = typeof body === 'string' ? body : 'the columnar answer is damaged';
     try {
-        return JSON.parse(text) as Envelope<T>;
+        return (typeof body === 'string' ? JSON.parse(body) : decodeColumns(body)) as Envelope<T>;
     } catch {
         if (status === 404) throw new ApiError('not_found', 'this server does not have that endpoint', 404);
         throw new ApiError('internal', text.slice(0, 500).trim() || `status ${status}`, status);

@@ -2,6 +2,8 @@
 //
 // What the Prometheus HTTP API v1 answers, as far as the UI reads it.
 
+import type { Points } from './points.ts';
+
 export type Labels = Record<string, string>;
 
 /** [seconds since the epoch, value as text] */
@@ -20,6 +22,8 @@ export interface VectorEntry {
 
 export interface MatrixEntry {
     metric: Labels;
+    /** Of a columnar answer; pointsOf gives them in either case. */
+    points?: Points;
     values?: Sample[];
     histograms?: [number, Histogram][];
 }

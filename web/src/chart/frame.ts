@@ -3,7 +3,8 @@
 // From range answers to what a chart draws: one shared time axis, one column a series. Pure, so that the
 // arithmetic is tested without a browser.
 
-import type { Labels, MatrixEntry, Sample } from '../api/types.ts';
+import { pointsOf, type Points } from '../api/points.ts';
+import type { Labels, MatrixEntry } from '../api/types.ts';
 import { fillTemplate, seriesName, shortNames } from './legend.ts';
 
 export type Column = (number | null)[];
@@ -50,17 +51,17 @@ export function buildFrame(parts: readonly Part[], stepSeconds: number): Frame {
     const count = Math.round((last - first) / stepSeconds) + 1;
     return {
         times: Array.from({ length: count }, (_, i) => first + i * stepSeconds),
-        lines: kept.map(({ samples, ...line }) => ({ ...line, values: columnOf(samples, first, stepSeconds, count) })),
+        lines: kept.map(({ points, ...line }) => ({ ...line, values: columnOf(points, first, stepSeconds, count) })),
         dropped: series.length - kept.length,
     };
 }
 
 interface Series extends Omit<Line, 'values'> {
-    samples: readonly Sample[];
+    points: Points;
 }
 
 function named(part: Part, index: number): Series[] {
-    const present = part.matrix.filter((m) => (m.values?.length ?? 0) > 0);
+    const present = part.matrix.filter((m) => pointsOf(m).length > 0);
     const automatic = part.legend === undefined ? shortNames(present.map((m) => m.metric)) : [];
     return present.map((m, i) => ({
         key: `${index} ${seriesName(m.metric)}`,
@@ -68,25 +69,25 @@ function named(part: Part, index: number): Series[] {
         labels: m.metric,
         mirrored: part.mirrored ?? false,
         dashed: part.dashed ?? false,
-        samples: m.values ?? [],
+        points: pointsOf(m),
     }));
 }
 
 /** Samples of a series come in the order of their times. */
 function extent(series: readonly Series[]): { first: number; last: number } {
     let [first, last] = [Infinity, -Infinity];
-    for (const { samples } of series) {
-        first = Math.min(first, samples[0][0]);
-        last = Math.max(last, samples[samples.length - 1][0]);
+    for (const { points } of series) {
+        first = Math.min(first, points.time(0));
+        last = Math.max(last, points.time(points.length - 1));
     }
     return { first, last };
 }
 
-function columnOf(samples: readonly Sample[], first: number, step: number, count: number): Column {
+function columnOf(points: Points, first: number, step: number, count: number): Column {
     const values: Column = new Array<number | null>(count).fill(null);
-    for (const [t, text] of samples) {
-        const value = Number(text);
-        values[Math.round((t - first) / step)] = Number.isFinite(value) ? value : null;
+    for (let i = 0; i < points.length; i++) {
+        const value = points.value(i);
+        values[Math.round((points.time(i) - first) / step)] = Number.isFinite(value) ? value : null;
     }
     return values;
 }
@@ -98,7 +99,7 @@ export function lastValue(values: Column): number | null {
 
 /** By the size of the last sample; a series that ends in NaN or infinity counts as small. */
 function strongest(series: readonly Series[]): Series[] {
-    const sizes = new Map(series.map((s) => [s, Math.abs(Number(s.samples[s.samples.length - 1][1]))]));
+    const sizes = new Map(series.map((s) => [s, Math.abs(s.points.value(s.points.length - 1))]));
     const size = (s: Series) => (Number.isFinite(sizes.get(s)) ? (sizes.get(s) ?? 0) : 0);
     const limit = series.map(size).sort((a, b) => b - a)[linesMax - 1];
     return series.filter((s) => size(s) >= limit).slice(0, linesMax);
