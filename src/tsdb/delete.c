@@ -198,8 +198,12 @@ static bool drop_cleaned(struct tsdb *db, uint64_t upto, struct err *err)
     struct cleaned c = {db, upto};
     /* A job that is under way may have read a part before it was deleted from. */
     db_tier_abort(db);
-    return db->tombstones->n == 0 ||
-           put_tombstones(db, tombstones_without(db->tombstones, is_left, &c), err);
+    db->cleaned = upto;
+    struct tombstones *left = tombstones_without(db->tombstones, is_left, &c);
+    if (left->n < db->tombstones->n)
+        return put_tombstones(db, left, err);
+    tombstones_unref(left);
+    return true;
 }
 
 /* A slice of it; *done: no part is left, and the tombstones are gone. */
@@ -249,10 +253,19 @@ static bool clean_next(struct tsdb *db, bool *did, struct err *err)
     return drop_cleaned(db, upto, err);
 }
 
+/* Those that cleaning left do not begin it again. */
+static bool are_many(const struct tsdb *db)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < db->tombstones->n; i++)
+        n += db->tombstones->at[i].id > db->cleaned;
+    return n >= TOMBSTONES_MANY;
+}
+
 bool db_clean(struct tsdb *db, bool *did, struct err *err)
 {
     *did = false;
-    if (!db->clean_upto && db->tombstones->n >= TOMBSTONES_MANY)
+    if (!db->clean_upto && are_many(db))
         db->clean_upto = newest_tombstone(db);
     if (!db->clean_upto || db->merge || db->tier_job || !db_merge_budget(db))
         return true;

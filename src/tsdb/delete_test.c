@@ -311,6 +311,54 @@ static void test_many_deletions_are_cleaned(void **state)
     store_fini(&s);
 }
 
+static str part_file(struct store *s)
+{
+    str *paths, path = {0};
+    size_t n;
+    sim_files(s->sim, &s->arena, &paths, &n);
+    for (size_t i = 0; i < n; i++)
+        if (str_ends(paths[i], STR(".part")))
+            path = paths[i];
+    return path;
+}
+
+/* A part that cannot be written anew keeps its tombstones, and cleaning ends nevertheless. */
+static void test_cleaning_beside_damage(void **state)
+{
+    struct store s;
+    struct err err = {0};
+    char value[16];
+    int failures = 0;
+    store_init(&s, 44);
+    store_open(&s);
+    put(&s, TOMBSTONES_MANY + 5, t0, 1);
+    flush(&s);
+    store_close(&s);
+    assert_true(sim_flip(s.sim, part_file(&s), 40, 1)); /* in the first page of values */
+    store_open(&s);
+    put(&s, TOMBSTONES_MANY + 5, t0 + 1000, 1);
+    flush(&s);
+    for (int i = 1; i <= TOMBSTONES_MANY; i++) {
+        snprintf(value, sizeof value, "%d", i);
+        delete (&s, "i", value, t0, t0 + 1000);
+    }
+    bool more = true;
+    for (int ticks = 0; more || err.kind; ticks++) {
+        assert_true(ticks < 200);
+        err_clear(&err);
+        more = tsdb_tick(s.db, &err);
+        failures += err.kind != ERR_NONE;
+    }
+    assert_true(failures <= 1);
+    assert_int_equal(tombstones(), TOMBSTONES_MANY);
+    struct tsdb_part *parts;
+    size_t n = tsdb_parts(s.db, &s.arena, &parts);
+    assert_int_equal(n, 2);
+    assert_true(parts[0].damaged);
+    assert_int_equal(parts[1].samples, 5);
+    store_fini(&s);
+}
+
 /* As many as there may be, of series of the first part. */
 static void fill_list(struct store *s)
 {
@@ -780,6 +828,7 @@ int main(void)
         cmocka_unit_test(test_damaged_tombstones_are_told),
         cmocka_unit_test(test_deletions_of_one_selection_join),
         cmocka_unit_test(test_many_deletions_are_cleaned),
+        cmocka_unit_test(test_cleaning_beside_damage),
         cmocka_unit_test(test_one_more_deletion_than_there_may_be),
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_snapshot_and_a_failing_disk),

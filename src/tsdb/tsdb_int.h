@@ -106,6 +106,7 @@ struct tsdb {
     struct merge *merge;       /* the job under way; NULL: none */
     struct tier_job *tier_job; /* NULL: none; never beside a merge */
     uint64_t clean_upto;       /* tombstones up to this are being cleaned; 0: none */
+    uint64_t cleaned;          /* up to here they were, as far as parts can be read */
     unsigned imports;          /* under way: their parts have their numbers already */
     int64_t merge_paid_ns;     /* until when its budget is used up */
     struct scrub scrub;
