@@ -22,6 +22,7 @@
 #include "sys/snap.h"
 
 struct notifications;
+struct queries;
 struct scraper;
 struct tsdb;
 
@@ -48,6 +49,7 @@ struct api {
     struct source *source;
     struct sink *sink;
     struct tsdb *tsdb;
+    struct queries *queries; /* those under way */
     struct scraper *scraper;
     struct emitter *self; /* for /metrics */
     struct notifications *notifications;

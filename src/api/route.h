@@ -15,6 +15,7 @@
 struct api;
 struct budget;
 struct call;
+struct query;
 
 /* Who may call it. Loopback listeners have everything; the roles to come are matched with these. */
 enum route_permission { MAY_ALL, MAY_READ, MAY_INGEST, MAY_ADMIN };
@@ -64,6 +65,7 @@ struct call {
     str segments[CALL_SEGMENTS_MAX]; /* what stood for each "*" */
     size_t segments_n;
     struct http_params params; /* of a form body, and of the query after it, as in Go */
+    struct query *under_way;   /* ON_QUERY: what the two below are of */
     struct budget *budget;     /* ON_QUERY: ended when the peer leaves; NULL elsewhere */
     struct arena *arena;       /* counted in the budget; the request's own elsewhere. Lives until
                                   the function returns, past the end of the call */

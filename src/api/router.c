@@ -6,7 +6,7 @@
 #include "api/api.h"
 #include "api/reply.h"
 #include "api/tables.h"
-#include "base/mem.h"
+#include "queries/queries.h"
 #include "sys/self.h"
 
 static const struct route_table *const all_tables[] = {&admin_routes, &prometheus_routes,
@@ -167,19 +167,6 @@ static bool params_read(struct call *c, struct err *err)
     return http_params_add(c->req->query, c->req->arena, &c->params, err);
 }
 
-/* What a query has from its arrival to its end, which is behind the call's. */
-struct query {
-    struct budget budget;
-    struct arena arena;
-};
-
-static void query_free(struct query *q)
-{
-    arena_fini(&q->arena);
-    budget_leave(&q->budget);
-    free(q);
-}
-
 static void run(void *arg)
 {
     struct call *c = arg;
@@ -190,10 +177,11 @@ static void run(void *arg)
 static void run_query(void *arg)
 {
     struct call *c = arg;
-    struct query *q = (struct query *)c->budget;
+    struct query *q = c->under_way;
     self_add(SELF_API_QUERIES_RUNNING, 1);
+    query_started(q);
     c->route->run(c);
-    query_free(q);
+    query_end(q);
     self_add(SELF_API_QUERIES_RUNNING, -1);
 }
 
@@ -221,17 +209,32 @@ void call_deadline_set(struct call *c, int64_t timeout_ms)
     c->budget->deadline_mono_ns = at;
 }
 
+/* What says what is asked: the expression, the selectors, or the address. */
+static str query_text(struct call *c)
+{
+    STRBUF_CLEANUP struct strbuf b = {0};
+    str text = http_params_get(&c->params, STR("query"));
+    size_t at = 0;
+    if (text.n)
+        return text;
+    while (b.n < QUERY_TEXT_MAX && http_params_next(&c->params, STR("match[]"), &at, &text)) {
+        strbuf_addz(&b, b.n ? " " : "");
+        strbuf_add(&b, text);
+    }
+    return b.n ? arena_dup(c->req->arena, strbuf_str(&b)) : c->req->target;
+}
+
 /* What the query may use, and an end to it when nobody waits any more. */
 static struct query *query_new(struct call *c)
 {
     struct api *api = c->api;
-    struct query *q = mem_new(struct query);
-    q->budget = (struct budget){.mono_ns = mono_ns,
-                                .clock = api->env->clock,
-                                .samples_max = api->query.samples_max,
-                                .memory = {.max_bytes = api->query.memory_max_bytes}};
-    budget_join(&q->budget, &api->query.pool);
-    arena_init_quota(&q->arena, &q->budget.memory);
+    struct query_ask ask = {query_text(c), c->req->path, c->req->method_name, c->req->peer};
+    struct budget limits = {.mono_ns = mono_ns,
+                            .clock = api->env->clock,
+                            .samples_max = api->query.samples_max,
+                            .memory = {.max_bytes = api->query.memory_max_bytes}};
+    struct query *q = query_begin(api->queries, &ask, &limits, &api->query.pool);
+    c->under_way = q;
     c->budget = &q->budget;
     c->arena = &q->arena;
     call_deadline_set(c, api->query.timeout_ms);
@@ -247,7 +250,7 @@ static void start_query(struct call *c)
         return;
     err_set(&err, ERR_UNAVAILABLE, "the server has too much to do, try again");
     reply_error(c, &err);
-    query_free(q);
+    query_end(q);
 }
 
 /* Said to senders of samples and to clients that query; both try again. */

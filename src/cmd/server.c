@@ -19,6 +19,7 @@
 #include "net/http_client.h"
 #include "net/tls.h"
 #include "promql/promql.h"
+#include "queries/queries.h"
 #include "scrape/scrape.h"
 #include "sys/diag.h"
 #include "sys/loop.h"
@@ -52,6 +53,7 @@ struct server {
     size_t io_n;
     struct pool *pool;
     struct tsdb *tsdb;
+    struct queries *queries;
     struct ingest *ingest;
     struct http_client *client;
     struct scrape_fetch *fetch;
@@ -175,6 +177,7 @@ static bool start_storage(struct server *s, const struct server_config *c, struc
         .nice = QUERY_NICE,
     };
     s->pool = pool_new(&pool);
+    s->queries = queries_new(&(struct queries_options){.env = &s->env, .tasks_max = queries});
     s->ingest = ingest_new(tsdb_sink(s->tsdb), &(struct ingest_options){0});
     return true;
 }
@@ -481,6 +484,7 @@ static void fill_api(struct server *s)
     api->source = tsdb_source(s->tsdb);
     api->sink = ingest_sink(s->ingest);
     api->tsdb = s->tsdb;
+    api->queries = s->queries;
     api->scraper = s->scraper;
     api->self = s->self;
     api->notifications = notifications_new(s->env.clock, (unsigned)set->notified_max);
@@ -624,6 +628,7 @@ static void finish(struct server *s)
         scrape_fetch_http_free(s->fetch);
     if (s->client)
         http_client_free(s->client);
+    queries_free(s->queries);
     budget_pool_fini(&s->api.query.pool);
     snap_fini(&s->api.config);
     collect_free(s->node);

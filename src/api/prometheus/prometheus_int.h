@@ -39,6 +39,9 @@ void prometheus_targets_metadata(struct call *c);
 /* notifications.c */
 void prometheus_notifications(struct call *c);
 void prometheus_notifications_live(struct call *c);
+/* active.c */
+void prometheus_active_queries(struct call *c);
+void prometheus_cancel_query(struct call *c);
 /* tsdb_admin.c */
 void prometheus_delete_series(struct call *c);
 void prometheus_clean_tombstones(struct call *c);
