@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "promql/fuzz_source.h"
 
+#include <math.h>
+
 #include "model/histogram_math.h"
 
 enum { SAMPLES = 20, STEP_MS = 30000 };
@@ -54,6 +56,39 @@ static void add_info(struct mem_source *m, const char *job, const char *version)
         mem_source_add(m, (struct labels){ls, 3}, &(struct mem_sample){.t = i * STEP_MS, .v = 1});
 }
 
+/* Every kind of float at uneven times, with a gap that no lookback bridges, and late to begin. */
+static void add_odd(struct mem_source *m, const char *job, int k)
+{
+    static const double values[] = {0,      -0.0, 1,     NAN, INFINITY, -INFINITY, 1e300,
+                                    5e-324, -7,   0.125, 2,   9,        1e17,      3};
+    struct label ls[] = {{LABEL_NAME, STR("odd_total")}, {STR("job"), str_from_z(job)}};
+    for (int i = k; i < (int)(sizeof values / sizeof *values); i++) {
+        struct mem_sample s = {.t = i * 7001 + (i > 8 ? 360000 : 0) + k, .v = values[i]};
+        mem_source_add(m, (struct labels){ls, 2}, &s);
+    }
+}
+
+/* There, gone, there again: a float, a marker, a native histogram, a marker. */
+static void add_flicker(struct mem_source *m, const char *job, int k)
+{
+    struct label ls[] = {{LABEL_NAME, STR("flicker")}, {STR("job"), str_from_z(job)}};
+    struct histogram h;
+    struct err err;
+    bool hint;
+    struct arena a;
+    arena_init(&a, 0);
+    if (histogram_parse(STR("{{count:4 sum:5 buckets:[1 2 1]}}"), &a, &h, &hint, &err))
+        for (int i = 0; i < 2 * SAMPLES; i++) {
+            struct mem_sample s = {.t = i * STEP_MS / 2 + k, .v = i + k};
+            if ((i + k) % 3 == 1)
+                s.v = stale_nan();
+            else if ((i + k) % 6 == 2)
+                s.h = &h;
+            mem_source_add(m, (struct labels){ls, 2}, &s);
+        }
+    arena_fini(&a);
+}
+
 struct mem_source *promql_fuzz_source(void)
 {
     static const char *const jobs[] = {"x", "y", "z"}, *const bounds[] = {"0.1", "1", "+Inf"};
@@ -66,6 +101,8 @@ struct mem_source *promql_fuzz_source(void)
         add_floats(m, "b", "job", jobs[k], k + 3);
         add_floats(m, "c_total", "job", jobs[k], k + 5);
         add_floats(m, "h_bucket", "le", bounds[k], k);
+        add_odd(m, jobs[k], k);
+        add_flicker(m, jobs[k], k);
     }
     add_histograms(m, "x", "{{count:3 sum:2 z_bucket:1 z_bucket_w:0.01 buckets:[1 1]}}",
                    "{{count:2 sum:3 offset:1 buckets:[1 1]}}", 9);

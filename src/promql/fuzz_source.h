@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A few series of every kind, for fuzz targets: gauges with gaps, counters with resets and start
- * times, classic and native histograms with exponential and custom buckets, info series. */
+ * times, odd floats at uneven times, classic and native histograms with exponential and custom
+ * buckets, series of both kinds that come and go, info series. */
 #ifndef PROMQL_FUZZ_SOURCE_H
 #define PROMQL_FUZZ_SOURCE_H
 

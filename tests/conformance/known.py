@@ -29,6 +29,7 @@ class Case:
 
     def __init__(self, text, ours, theirs, at_once, first_s, last_s):
         self.ours, self.theirs, self.at_once = ours, theirs, at_once
+        self.first_s, self.last_s = first_s, last_s
         self.text = text.replace("start()", f"{first_s:.3f}").replace("end()", f"{last_s:.3f}")
 
     def points(self):
@@ -63,6 +64,11 @@ def nan_not_zero(case):
     return all(math.isnan(mine) and their == 0 for _, _, mine, their in case.points() or [(0, 0, 0, 0)])
 
 
+def too_early_infinite(case):
+    return all(math.isinf(their) and 8e307 < abs(mine) < math.inf
+               for _, _, mine, their in case.points() or [(0, 0, 0, 0)])
+
+
 def other_ties(case):
     """The same values at each time, of other series."""
     if not case.ours["status"] == case.theirs["status"] == "success":
@@ -88,10 +94,15 @@ def name_kept(case):
 
 
 def as_theirs_at_once(case):
-    """An instant query at any of these times gets our answer from Prometheus too."""
-    if not case.ours["status"] == case.theirs["status"] == "success":
+    """An instant query at any of these times gets our answer from Prometheus too. Where ours failed,
+    one of them fails."""
+    if case.theirs["status"] != "success":
         return False
-    mine, their = compare.table(case.ours), compare.table(case.theirs)
+    their = compare.table(case.theirs)
+    if case.ours["status"] != "success":
+        times = {case.first_s, case.last_s, *(t for points in their.values() for t in points)}
+        return any(case.at_once(case.text, t)[1]["status"] == "error" for t in sorted(times))
+    mine = compare.table(case.ours)
     odd = [(key, t) for key in sorted({*mine, *their})
            for t in sorted({*mine.get(key, ()), *their.get(key, ())})
            if not like(mine.get(key, {}).get(t), their.get(key, {}).get(t))]
@@ -152,7 +163,7 @@ def seconds(duration):
     return sum(int(n) * units[u] for n, u in re.findall(r"(\d+)(ms|[smh])", duration))
 
 
-CHECKS = {f.__name__: f for f in (only_theirs_fails, nan_not_zero, other_ties,
+CHECKS = {f.__name__: f for f in (only_theirs_fails, nan_not_zero, too_early_infinite, other_ties,
                                     as_theirs_at_once, as_theirs_then, start_at_zero, name_kept,
                                     ours_sees_doubles, fewer_labels)}
 
