@@ -140,6 +140,20 @@ static void test_limits(void **state)
         strbuf_addf(&labels, ", l%d = (l%d, l%d)", i, i - 1, i - 1);
     strbuf_addz(&labels, ") sum by (l39) (x)");
     refused(strbuf_str(&labels), ERR_LIMIT, "more than");
+    strbuf_clear(&labels);
+    strbuf_addz(&labels, "with (m = {a=\"b\"");
+    for (int i = 0; i < 1000; i++)
+        strbuf_addf(&labels, ",a!=\"%d\"", i);
+    strbuf_addz(&labels, "}) m");
+    for (int i = 0; i < 40; i++)
+        strbuf_addz(&labels, " + x{m}");
+    refused(strbuf_str(&labels), ERR_LIMIT, "more than 16384 matchers");
+    strbuf_clear(&labels);
+    strbuf_addz(&labels, "{a=\"b\"");
+    for (int i = 0; i < 64; i++)
+        strbuf_addz(&labels, " or a=\"b\"");
+    strbuf_addz(&labels, "}");
+    refused(strbuf_str(&labels), ERR_LIMIT, "more than 64 sets of matchers");
     strbuf_addz(&deep, "with (f0(x) = abs(x)");
     for (int i = 1; i < 90; i++)
         strbuf_addf(&deep, ", f%d(x) = abs(f%d(x))", i, i - 1);

@@ -27,8 +27,9 @@ struct parser {
     int depth;
     int min; /* what operators behind the operand at hand bind at least, if any stands before it */
     const struct scope *scope; /* names of WITH templates that are known here; parse_with.c */
-    unsigned trial; /* only the syntax of templates is looked at: their names stand for anything */
-    unsigned expansions; /* of templates so far */
+    unsigned trial;  /* only the syntax of templates is looked at: their names stand for anything */
+    size_t expanded; /* bytes of the templates put in so far */
+    size_t matchers_n; /* of the whole expression */
     bool failed;
     struct err *err;
 };

@@ -6,6 +6,10 @@
 #include "model/exemplar.h"
 #include "promql/parse_int.h"
 
+/* So many matchers do not fit into PROMQL_TEXT_BYTES_MAX, but templates repeat them. Each set is a
+ * selection of its own. */
+enum { MATCHERS_MAX = 16384, SETS_MAX = 64 };
+
 static enum match_op match_op_of(enum token_kind k)
 {
     switch (k) {
@@ -25,6 +29,10 @@ bool matcher_add(struct parser *p, matcher_vec *v, enum match_op op, str name, s
 {
     struct matcher m;
     struct err e;
+    if (++p->matchers_n > MATCHERS_MAX) {
+        parse_fail(p, ERR_LIMIT, at, "expression has more than %d matchers", MATCHERS_MAX);
+        return false;
+    }
     if (!matcher_init(&m, op, name, value, &e)) {
         parse_fail(p, e.kind, at, "%s", e.msg);
         return false;
@@ -112,6 +120,9 @@ static bool next_matcher(struct parser *p, matcher_sets *sets, bool *ok)
         if (p->tok.kind == TOK_RBRACE)
             *ok = parse_unexpected(p, "label matching", "identifier");
         vec_push(sets, (matcher_vec){0});
+        if (sets->n > SETS_MAX)
+            *ok = parse_fail(p, ERR_LIMIT, p->tok.start,
+                             "selector has more than %d sets of matchers", SETS_MAX);
         return *ok;
     }
     if (!parse_accept(p, TOK_COMMA)) {

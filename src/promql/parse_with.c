@@ -7,7 +7,7 @@
  * template with parameters, each among the names known where it stands: so what is used is what it
  * says, wherever that is, and no name of the user is ever mixed up with one inside. A template sees
  * those before it, not itself, so that nothing recurs; what several templates make of each other
- * may still be large, and is bounded by PROMQL_NODES_MAX, PROMQL_DEPTH_MAX and EXPANSIONS_MAX.
+ * may still be large, and is bounded by PROMQL_NODES_MAX, PROMQL_DEPTH_MAX and EXPANDED_BYTES_MAX.
  *
  * To find its end, a template is parsed once where it is written. Names of templates then stand for
  * anything (`trial`): what they are is looked at when they are used.
@@ -17,7 +17,7 @@
 #include "model/exemplar.h"
 #include "promql/parse_int.h"
 
-enum { EXPANSIONS_MAX = 10000, PARAMS_MAX = 32 };
+enum { EXPANDED_BYTES_MAX = 4 * PROMQL_TEXT_BYTES_MAX, PARAMS_MAX = 32 };
 
 struct scope {
     str name;
@@ -56,9 +56,10 @@ struct node *template_stand_in(struct parser *p, struct token name)
 static struct node *expand(struct parser *p, const struct scope *s, const struct scope *env)
 {
     struct parser outer = *p;
-    if (++p->expansions > EXPANSIONS_MAX)
-        return parse_fail(p, ERR_LIMIT, p->tok.start, "WITH templates are used more than %d times",
-                          EXPANSIONS_MAX);
+    p->expanded += s->end - s->start + 1;
+    if (p->expanded > EXPANDED_BYTES_MAX)
+        return parse_fail(p, ERR_LIMIT, p->tok.start, "WITH templates make more than %d bytes",
+                          EXPANDED_BYTES_MAX);
     lexer_init(&p->lex, str_sub(p->expr->text, 0, s->end));
     p->lex.metricsql = true;
     p->lex.pos = s->start;

@@ -111,9 +111,9 @@ struct promql_query {
     int64_t subquery_step_ms; /* of subqueries that name none; 0: 1m */
     /* Between scrapes, for windows that are not written (PROMQL_METRICSQL); 0: 1m. */
     int64_t scrape_interval_ms;
-    struct budget *budget;    /* never NULL; bounds of samples, memory and time are in there */
-    unsigned features;        /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
-    bool explain;             /* measure each part of the expression; needs a clock in the budget */
+    struct budget *budget; /* never NULL; bounds of samples, memory and time are in there */
+    unsigned features;     /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
+    bool explain;          /* measure each part of the expression; needs a clock in the budget */
 };
 
 /* What one part of the expression did. */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "model/exemplar.h"
 #include "promql/eval_int.h"
+#include "sys/pool.h"
 
 /* Series k of the union: series `at` of selection `from`. */
 struct member {
@@ -18,7 +19,7 @@ struct selection {
     const struct source_ops *ops; /* of the source that is read */
     struct selection **parts;
     size_t parts_n;
-    struct member *members;
+    struct member *members; /* in the query's arena, which lives longer */
     size_t members_n;
 };
 
@@ -49,7 +50,6 @@ static void union_release(struct selection *u)
     for (size_t i = 0; i < u->parts_n; i++)
         u->ops->release(u->parts[i]);
     free(u->parts);
-    free(u->members);
     free(u);
 }
 
@@ -95,25 +95,41 @@ static void advance(const struct selection *u, struct member *heads, size_t i)
         heads[i].labels = u->ops->labels(u->parts[i], heads[i].at);
 }
 
-/* Merges the parts, each of which is sorted. A head's `from` is the size of its part. */
-static void merge(struct selection *u)
+/* Room for all of them, and for the first of each part that is not taken yet. */
+static bool make_room(struct eval *ev, struct selection *u, struct member **heads, struct err *err)
 {
-    struct member *heads = mem_zalloc(u->parts_n * sizeof *heads);
     size_t most = 0;
+    for (size_t i = 0; i < u->parts_n; i++)
+        most += u->ops->size(u->parts[i]);
+    *heads = arena_try(&ev->arena, u->parts_n, sizeof **heads);
+    u->members = arena_try(&ev->arena, most + 1, sizeof *u->members);
+    return (*heads && u->members) || eval_over_memory(ev, err);
+}
+
+/* Merges the parts, each of which is sorted. A head's `from` is the size of its part. */
+static bool merge(struct eval *ev, struct selection *u, struct err *err)
+{
+    enum { ASK_EACH = 256 };
+    struct member *heads;
+    if (!make_room(ev, u, &heads, err))
+        return false;
     for (size_t i = 0; i < u->parts_n; i++) {
-        heads[i].from = (uint32_t)u->ops->size(u->parts[i]);
+        heads[i] = (struct member){.from = (uint32_t)u->ops->size(u->parts[i])};
         if (heads[i].from)
             heads[i].labels = u->ops->labels(u->parts[i], 0);
-        most += heads[i].from;
     }
-    u->members = mem_zalloc((most + 1) * sizeof *u->members);
     for (size_t i; (i = next_part(u, heads)) < u->parts_n;) {
         const struct member *last = u->members_n ? &u->members[u->members_n - 1] : NULL;
         if (!last || !labels_eq(last->labels, heads[i].labels))
             u->members[u->members_n++] = (struct member){heads[i].labels, (uint32_t)i, heads[i].at};
         advance(u, heads, i);
+        if (u->members_n % ASK_EACH == 0) {
+            pool_yield();
+            if (!budget_use(ev->q->budget, 0, err))
+                return false;
+        }
     }
-    free(heads);
+    return true;
 }
 
 static struct selection *select_set(struct eval *ev, struct matcher_set set,
@@ -139,6 +155,8 @@ struct selection_ref selector_select(struct eval *ev, const struct node *n,
         }
         u->parts[u->parts_n++] = part;
     }
-    merge(u);
-    return (struct selection_ref){&union_ops, u};
+    if (merge(ev, u, err))
+        return (struct selection_ref){&union_ops, u};
+    union_release(u);
+    return (struct selection_ref){&union_ops, NULL};
 }

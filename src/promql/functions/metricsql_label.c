@@ -13,6 +13,7 @@ struct relabel {
     const struct node *n;
     size_t steps;
     struct regex *re; /* of those that have one */
+    bool too_long;    /* a value became longer than LABEL_BYTES_MAX */
     struct labels_builder builder;
     struct merger merger;
 };
@@ -52,7 +53,11 @@ static bool put_row(void *ctx, struct row *r, struct err *err)
     labels_builder_reset(&l->builder,
                          r->drop_name ? labels_nameless(&l->ev->arena, r->labels) : r->labels);
     r->drop_name = false;
-    if (!p->apply(l, r))
+    bool chosen = p->apply(l, r);
+    if (l->too_long)
+        return err_set(err, ERR_LIMIT, "%.*s() makes a label longer than %d bytes",
+                       STR_ARG(l->n->call.fn->name), LABEL_BYTES_MAX);
+    if (!chosen)
         return true;
     r->labels = labels_builder_take(&l->builder, &l->ev->arena);
     return merger_put(&l->merger, r, err) && eval_memory(l->ev, err);
@@ -263,14 +268,14 @@ static str replace_all(struct relabel *l, str s, str replacement)
     STRBUF_CLEANUP struct strbuf out = {0};
     str groups[GROUPS_MAX];
     size_t groups_n = regex_groups(l->re) + 1, at = 0;
-    while (at <= s.n && out.n <= LABEL_BYTES_MAX &&
-           regex_match_from(l->re, s, at, groups, groups_n)) {
+    while (at <= s.n && !l->too_long && regex_match_from(l->re, s, at, groups, groups_n)) {
         size_t from = (size_t)(groups[0].p - s.p), to = from + groups[0].n;
         strbuf_add(&out, str_sub(s, at, from));
         regex_expand(l->re, replacement, groups, groups_n, &out);
         if (to == from && to < s.n)
             strbuf_addc(&out, s.p[to]);
         at = to == from ? to + 1 : to;
+        l->too_long = out.n > LABEL_BYTES_MAX;
     }
     if (at < s.n)
         strbuf_add(&out, str_sub(s, at, s.n));

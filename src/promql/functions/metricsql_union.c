@@ -22,7 +22,7 @@ static bool put_row(void *ctx, struct row *r, struct err *err)
 static bool call_union(struct eval *ev, const struct node *n, const struct grid *g,
                        const struct row_sink *sink, struct err *err)
 {
-    struct together t = {.ev = ev, .sink = sink};
+    struct together t = {.ev = ev, .seen = {.quota = eval_quota(ev)}, .sink = sink};
     bool ok = true;
     for (size_t i = 0; ok && i < n->call.args_n; i++)
         ok = eval_rows(ev, n->call.args[i], g, &(struct row_sink){put_row, &t}, err);
