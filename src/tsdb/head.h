@@ -63,6 +63,7 @@ struct series {
     uint16_t labels_n;
     bool has_last;        /* `end` has a sample */
     bool gone;            /* removed from its shard; only a late capture still sees it */
+    uint32_t noted;       /* moment.h: those that began until then have its note */
     struct chunk *sealed; /* closed chunks, newest first */
     struct chunk *frozen;
     struct late *late;

@@ -51,6 +51,7 @@ void moment_begin(struct head *h, struct moment *m, struct arena *a)
     struct moments *all = &h->moments;
     *m = (struct moment){.arena = a};
     pthread_mutex_lock(&all->lock);
+    m->began = ++all->clock;
     m->next = all->first;
     if (m->next)
         m->next->prev = m;
@@ -90,15 +91,19 @@ static void note(const struct head *h, struct moment *m, const struct series *s)
     m->n++;
 }
 
-void moments_note(struct head *h, const struct series *s)
+void moments_note(struct head *h, struct series *s)
 {
+    if (s->noted == h->moments.clock)
+        return;
     for (struct moment *m = h->moments.first; m; m = m->next)
-        note(h, m, s);
+        if ((int32_t)(m->began - s->noted) > 0)
+            note(h, m, s);
+    s->noted = h->moments.clock;
 }
 
 /* ---- afterwards ---- */
 
-/* The first note of each series, by open addressing. */
+/* The note of each series, by open addressing. */
 struct table {
     const struct note **at;
     size_t mask;
@@ -119,11 +124,8 @@ static struct table make_table(const struct moment *m)
         n *= 2;
     struct table t = {mem_zalloc(n * sizeof *t.at), n - 1};
     for (const struct moment_page *p = m->first; p; p = p->next)
-        for (size_t i = 0; i < p->n; i++) {
-            const struct note **slot = slot_of(&t, p->at[i].s);
-            if (!*slot)
-                *slot = &p->at[i];
-        }
+        for (size_t i = 0; i < p->n; i++)
+            *slot_of(&t, p->at[i].s) = &p->at[i];
     return t;
 }
 
@@ -134,9 +136,9 @@ void moment_settle(const struct moment *m, const struct series *const *at, struc
         return;
     struct table t = make_table(m);
     for (size_t i = 0; i < n; i++) {
-        const struct note *first = *slot_of(&t, at[i]);
-        if (first)
-            captures[i] = first->was;
+        const struct note *of = *slot_of(&t, at[i]);
+        if (of)
+            captures[i] = of->was;
     }
     free(t.at);
 }

@@ -125,6 +125,7 @@ static bool capture_some(struct world *w, struct selecting *s)
 
 static void end(struct world *w, struct selecting *s)
 {
+    assert_true(s->m.n <= SERIES);
     moment_settle(&s->m, (const struct series *const *)w->at, s->captures, SERIES);
     for (int i = 0; i < SERIES; i++) {
         struct gather got = read_capture(&s->captures[i], &s->arena);
