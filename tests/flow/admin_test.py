@@ -3,6 +3,7 @@
 """Prometheus' admin API of the storage, its status, and remote write 2.0."""
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
@@ -213,6 +214,50 @@ def remote_write_2():
                              ("text/plain", 415)):
             assert post2(s, b"", content_type=kind).status == status, kind
         assert post2(s, b"", **{"Content-Encoding": "zstd"}).status == 415
+
+
+@test
+def exemplars_go_with_their_samples():
+    t = NOW_S * 1000
+
+    def exemplar(trace, at):
+        return lambda ref: field(4, field(1, varint(ref("trace_id")) + varint(ref(trace))) + b"\x11" +
+                                 struct.pack("<d", 1) + b"\x18" + varint(at))
+
+    def left(s):
+        reply = s.get("/api/v1/query_exemplars", query="c_total", start=NOW_S - 60, end=NOW_S + 60)
+        return {row["seriesLabels"]["i"]: [e["labels"]["trace_id"] for e in row["exemplars"]]
+                for row in reply.json["data"]}
+
+    want = {"0": ["trace00", "trace01", "trace02"], "1": ["trace10"]}
+    with tempfile.TemporaryDirectory() as directory:
+        with server(directory=directory) as s:
+            for k in range(3):
+                reply = post2(s, request2([
+                    ({"__name__": "c_total", "i": str(i)}, [(k, t + k * 1000, 0)],
+                     exemplar(f"trace{i}{k}", t + k * 1000)) for i in range(2)]))
+                assert reply.status == 204, reply.text
+            assert left(s) == {str(i): [f"trace{i}{k}" for k in range(3)] for i in range(2)}
+            reply = s.post(ADMIN + "delete_series?match[]=c_total%7Bi%3D%221%22%7D"
+                           f"&start={NOW_S + 1}")
+            assert reply.status == 204, reply.text
+            assert left(s) == want
+            s.stop(signal.SIGKILL)
+        with server(directory=directory) as s:
+            assert left(s) == want
+
+
+@test
+def starts_of_remote_write_are_zeros_when_asked_for():
+    t = NOW_S * 1000
+    for flags, want in (((), {NOW_S: "5"}),
+                        (("--enable-feature=created-timestamp-zero-ingestion",),
+                         {NOW_S - 20: "0", NOW_S: "5"})):
+        with server(*flags) as s:
+            reply = post2(s, request2([({"__name__": "c_total", "i": "0"}, [(5, t, t - 20000)],
+                                        nothing)]))
+            assert reply.status == 204, reply.text
+            assert dict(matrix(s, "c_total")["0"]) == want
 
 
 main()
