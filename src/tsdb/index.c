@@ -392,6 +392,17 @@ bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end)
     return false;
 }
 
+size_t index_samples(const struct index *x, uint32_t id, ts_ms start, ts_ms end)
+{
+    size_t n = 0;
+    for (uint32_t b = x->first_block[id]; b < x->first_block[id + 1]; b++) {
+        const struct time_row *r = &x->rows[x->block_row[b]];
+        if (r->min_t <= end && r->max_t >= start)
+            n += r->n;
+    }
+    return n;
+}
+
 bool index_span(const struct index *x, uint32_t id, ts_ms *start, ts_ms *end)
 {
     uint32_t from = x->first_block[id], to = x->first_block[id + 1];

@@ -91,6 +91,8 @@ bool index_overlaps(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
 bool index_span(const struct index *x, uint32_t id, ts_ms *start, ts_ms *end);
 /* How many samples it has, and the times of the first and the last; 0: none. */
 uint64_t index_extent(const struct index *x, uint32_t id, ts_ms *first, ts_ms *last);
+/* How many samples its blocks in the range have, also outside of it: room that reading needs. */
+size_t index_samples(const struct index *x, uint32_t id, ts_ms start, ts_ms end);
 /* Adds the samples of series ids[i] that out[i] wants, for n series whose ids rise, and tells what
  * they are besides. What the cache does not have is one batch of ranges; histograms are another. */
 bool index_read(const struct index *x, struct page_cache *c, const uint32_t *ids, size_t n,

@@ -575,6 +575,23 @@ static bool read_all(const struct reading *r, struct err *err)
     return read_head(r, err);
 }
 
+/* Room for what parts have of series k, so that it need not grow from part to part. What is more
+ * than ROOM_SAMPLES grows, and is looked at by those who bound memory. */
+static void make_room(const struct reading *r, size_t k)
+{
+    enum { ROOM_SAMPLES = 1 << 16 };
+    const struct selection *sel = r->sel;
+    const struct selected *s = &sel->at.at[r->first + k];
+    size_t n = 0;
+    for (uint32_t o = s->first; o < s->first + s->n && !r->done[k]; o++) {
+        struct origin at = sel->origins.at[o];
+        if (at.part != HEAD && at.part < sel->parts->raw_n)
+            n += index_samples(sel->indexes[at.part]->x, at.id, r->start, r->out[k].end);
+    }
+    if (n)
+        gather_room(&r->out[k], n < ROOM_SAMPLES ? n : ROOM_SAMPLES);
+}
+
 static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start, ts_ms end,
                      struct arena *a, struct columns *out, struct err *err)
 {
@@ -589,8 +606,10 @@ static bool sel_read(struct selection *sel, size_t first, size_t *n, ts_ms start
     for (size_t i = 0; i < asked; i++)
         g[i] = gather_of(a, start, end);
     struct reading r = {.sel = sel, .first = first, .n = asked, .start = start, .out = g};
-    for (size_t i = 0; i < asked; i++)
+    for (size_t i = 0; i < asked; i++) {
         r.done[i] = sel->newest_only && read_newest(&r, i);
+        make_room(&r, i);
+    }
     if (!read_all(&r, err))
         return sel->budget && arena_over(a) ? budget_memory_error(sel->budget, err) : false;
     for (size_t i = 0; i < asked; i++) {
