@@ -166,6 +166,7 @@ static void float_windows(const struct over_range *o, const struct float_steps *
                            .hi = f->at.hi + f->from,
                            .end = o->windows.end + f->from,
                            .range_ms = o->windows.range_ms,
+                           .scratch = f->scratch,
                            .shape = f->shape};
     o->fn->row(&in, f->out + f->from);
 }
@@ -515,7 +516,7 @@ static void range_prepare(void *ctx, struct scanned *s, struct scan_room *room)
     room->memo->at = frames;
     if (frame->looked_at > MORSEL_SAMPLES)
         return;
-    double *scratch = o->fn->row ? NULL : arena_alloc(room->arena, s->c.n * sizeof *scratch);
+    double *scratch = arena_alloc(room->arena, s->c.n * sizeof *scratch);
     s->v = arena_alloc(room->arena, steps * sizeof *s->v);
     struct float_steps f = {s->c.t,    s->c.v,       s->c.n,  0,   steps,
                             frame->at, frame->shape, scratch, s->v};

@@ -4,7 +4,7 @@
 #include "base/hash.h"
 
 enum {
-    BYTES_MAX = 4 << 20, /* of all frames of a table; one that is full is emptied */
+    BYTES_MAX = 8 << 20, /* of all frames of a table; one that is full is emptied */
     SLOTS_MIN = 16,
 };
 

@@ -43,7 +43,7 @@ static size_t times_of(ts_ms t[SAMPLES])
 static void test_frames(void **state)
 {
     (void)state;
-    enum { ROWS = 3000, ASKED = 20000 };
+    enum { ROWS = 6000, ASKED = 20000 };
     ts_ms ends[STEPS];
     struct windows w = windows_of(ends);
     const struct function *rate = function_find(STR("rate"));
@@ -147,8 +147,36 @@ static void test_rates(void **state)
     }
 }
 
+/* Extremes of all windows at once beside those of one. */
+static void test_extremes(void **state)
+{
+    (void)state;
+    ts_ms ends[STEPS], t[SAMPLES];
+    double v[SAMPLES], scratch[SAMPLES], out[STEPS];
+    uint32_t lo[STEPS], hi[STEPS];
+    struct windows w = windows_of(ends);
+    for (size_t k = 0; k < 30000; k++) {
+        const struct function *fn =
+            function_find(k % 2 ? STR("max_over_time") : STR("min_over_time"));
+        size_t n = times_of(t);
+        values_of(v, n);
+        find_windows(&w, t, n, (struct bounds){lo, hi});
+        struct range_row r = {
+            .t = t, .v = v, .n = n, .steps = STEPS, .lo = lo, .hi = hi, .scratch = scratch};
+        fn->row(&r, out);
+        for (size_t i = 0; i < STEPS; i++) {
+            double want = absent();
+            struct window x = {.t = t + lo[i], .v = v + lo[i], .n = hi[i] - lo[i]};
+            if (x.n)
+                assert_true(fn->window(&x, &want));
+            assert_memory_equal(&out[i], &want, sizeof want);
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_frames), cmocka_unit_test(test_rates)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_frames), cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_extremes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

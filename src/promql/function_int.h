@@ -47,6 +47,7 @@ struct range_row {
     const uint32_t *lo, *hi; /* per step: samples [lo, hi) are in its window */
     const ts_ms *end;        /* per step: end of the window */
     int64_t range_ms;
+    double *scratch;     /* room for n values */
     const double *shape; /* what the function's `shape` made of the times; NULL: unknown */
 };
 

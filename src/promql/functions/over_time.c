@@ -2,6 +2,7 @@
 /* Aggregations of the samples of one series inside its window. */
 #include <math.h>
 
+#include "base/finite.h"
 #include "promql/histogram_int.h"
 
 static bool window_sum(const struct window *w, double *out)
@@ -52,35 +53,57 @@ static size_t extreme(const struct window *w, double sign, bool last)
     return at;
 }
 
-/* The same at every step of a row: a new extreme is looked for among what came since, and in the
- * whole window only when the last one left it. */
-static void sliding_extreme(const struct range_row *r, double sign, double *out)
+/* Of two extremes, the first in time unless the other one is more so; NaN is none. */
+static inline double pick(double earlier, double later, bool max, bool any_nan)
 {
-    const size_t none = SIZE_MAX;
-    size_t at = none, seen = 0;
+    bool wins = max ? later > earlier : later < earlier;
+    return wins || (any_nan && isnan(earlier)) ? later : earlier;
+}
+
+/*
+ * The same at every step of a row, at a cost that does not depend on the length of windows. `tail`
+ * holds the extremes from each place of a window on up to `border`, where that window ended; later
+ * windows have theirs from there and from what came behind the border, until they begin behind it.
+ */
+static inline __attribute__((always_inline)) void
+sliding_extreme(const struct range_row *r, bool max, bool any_nan, double *out)
+{
+    double *tail = r->scratch, behind = NAN;
+    size_t border = 0, seen = 0;
     for (size_t i = 0; i < r->steps; i++) {
         size_t lo = r->lo[i], hi = r->hi[i];
-        out[i] = absent();
-        if (lo == hi)
+        if (lo == hi) {
+            out[i] = absent();
             continue;
-        if (at == none || at < lo) {
-            at = none;
-            seen = lo;
         }
-        for (; seen < hi; seen++)
-            if (!isnan(r->v[seen]) && (at == none || sign * r->v[seen] > sign * r->v[at]))
-                at = seen;
-        out[i] = r->v[at == none ? hi - 1 : at];
+        if (lo >= border) {
+            border = seen = hi;
+            tail[hi - 1] = r->v[hi - 1];
+            for (size_t k = hi - 1; k > lo; k--)
+                tail[k - 1] = pick(r->v[k - 1], tail[k], max, any_nan);
+        } else if (seen < hi) {
+            behind = seen == border ? r->v[seen] : pick(behind, r->v[seen], max, any_nan);
+            while (++seen < hi)
+                behind = pick(behind, r->v[seen], max, any_nan);
+        }
+        double v = seen > border ? pick(tail[lo], behind, max, any_nan) : tail[lo];
+        out[i] = isnan(v) ? r->v[hi - 1] : v;
     }
 }
 
 static void row_max(const struct range_row *r, double *out)
 {
-    sliding_extreme(r, 1, out);
+    if (are_finite(r->v, r->n))
+        sliding_extreme(r, true, false, out);
+    else
+        sliding_extreme(r, true, true, out);
 }
 static void row_min(const struct range_row *r, double *out)
 {
-    sliding_extreme(r, -1, out);
+    if (are_finite(r->v, r->n))
+        sliding_extreme(r, false, false, out);
+    else
+        sliding_extreme(r, false, true, out);
 }
 
 static bool window_max(const struct window *w, double *out)
