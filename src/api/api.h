@@ -23,6 +23,7 @@
 
 struct notifications;
 struct queries;
+struct query_log;
 struct scraper;
 struct tsdb;
 
@@ -50,6 +51,7 @@ struct api {
     struct sink *sink;
     struct tsdb *tsdb;
     struct queries *queries; /* those under way */
+    struct query_log *query_log;
     struct scraper *scraper;
     struct emitter *self; /* for /metrics */
     struct notifications *notifications;

@@ -19,6 +19,7 @@
 #include "net/http_client.h"
 #include "net/tls.h"
 #include "promql/promql.h"
+#include "queries/log.h"
 #include "queries/queries.h"
 #include "scrape/scrape.h"
 #include "sys/diag.h"
@@ -54,6 +55,7 @@ struct server {
     struct pool *pool;
     struct tsdb *tsdb;
     struct queries *queries;
+    struct query_log *query_log;
     struct ingest *ingest;
     struct http_client *client;
     struct scrape_fetch *fetch;
@@ -177,6 +179,7 @@ static bool start_storage(struct server *s, const struct server_config *c, struc
         .nice = QUERY_NICE,
     };
     s->pool = pool_new(&pool);
+    s->query_log = query_log_new(&s->env, s->pool, set->slow_query_ms * 1000000);
     s->queries = queries_new(&(struct queries_options){.env = &s->env, .tasks_max = queries});
     s->ingest = ingest_new(tsdb_sink(s->tsdb), &(struct ingest_options){0});
     return true;
@@ -250,13 +253,19 @@ static void swap_certificates(struct server *s, const struct server_config *c)
  */
 static bool apply_config(struct server *s, struct server_config *c, struct err *err)
 {
+    str log_path = c->metrics->global.query_log_file;
+    struct file_log *log = NULL;
     if (!web_may_change(s, c, err))
         return false;
+    if (log_path.n && !(log = file_log_open(log_path.p, err)))
+        return err_wrap(err, "query_log_file");
     atomic_fetch_add(&c->refs, 1);
     if (!scrape_apply(s->scraper, c->metrics, server_config_unref, c, err)) {
         server_config_unref(c);
+        file_log_close(log);
         return false;
     }
+    query_log_swap(s->query_log, log);
     swap_certificates(s, c);
     tsdb_set_exemplars_max(s->tsdb, exemplars_max(c));
     publish_config(s, c);
@@ -485,6 +494,7 @@ static void fill_api(struct server *s)
     api->sink = ingest_sink(s->ingest);
     api->tsdb = s->tsdb;
     api->queries = s->queries;
+    api->query_log = s->query_log;
     api->scraper = s->scraper;
     api->self = s->self;
     api->notifications = notifications_new(s->env.clock, (unsigned)set->notified_max);
@@ -628,6 +638,7 @@ static void finish(struct server *s)
         scrape_fetch_http_free(s->fetch);
     if (s->client)
         http_client_free(s->client);
+    query_log_free(s->query_log);
     queries_free(s->queries);
     budget_pool_fini(&s->api.query.pool);
     snap_fini(&s->api.config);

@@ -271,6 +271,7 @@ bool server_settings_read(const struct option_value *values, const struct nunchi
     out->external_url = values[FLAG_EXTERNAL_URL].text;
     out->cors_origin = values[FLAG_CORS].text;
     out->series_per_target = file->limits.series_per_target;
+    out->slow_query_ms = file->limits.slow_query_ms;
     out->watch_host = values[FLAG_WATCH_HOST].given ? values[FLAG_WATCH_HOST].on
                                                     : !out->config_file && !file->metrics;
     read_listen(&values[FLAG_LISTEN], file, out);

@@ -65,6 +65,7 @@ struct server_settings {
     str external_url, cors_origin;
     int64_t query_timeout_ms, query_lookback_ms, watch_interval_ms;
     uint64_t query_samples, query_concurrency, connections_max, notified_max;
+    int64_t slow_query_ms;
     uint64_t query_memory_bytes, query_total_memory_bytes;
     int64_t series_per_target;
     unsigned promql_features; /* enum promql_feature, or-ed */

@@ -239,6 +239,7 @@ struct prom_config {
         bool own_protocols; /* they are written down */
         CONF_LIST(int) protocols;
         int name_scheme, escaping;
+        str query_log_file; /* empty: none */
     } global;
     CONF_LIST(struct conf_scrape) scrape; /* those of scrape_config_files too */
     conf_strs rule_files, scrape_config_files;
@@ -297,6 +298,7 @@ struct nunchi_config {
     struct {
         int64_t query_timeout_ms, query_samples, query_concurrency, query_lookback_ms;
         int64_t series_per_target;
+        int64_t slow_query_ms; /* 0: none is */
         uint64_t query_memory_bytes, query_total_memory_bytes; /* 0: chosen by the machine's */
     } limits;
     str metrics_path;            /* of a prometheus.yml; empty: inline or none */

@@ -67,6 +67,9 @@ static const struct conf_row limits_rows[] = {
     {"query_timeout", CONF_DURATION, AT(query_timeout_ms), "2m", .help = "Longest query."},
     {"query_samples", CONF_INT, AT(query_samples), "50000000", .min = 1, .max = 1e15,
      .help = "Samples one query may hold."},
+    {"slow_query", CONF_DURATION, AT(slow_query_ms),
+     .help = "A query that takes this long is told in a warning of the server, with what it took; "
+             "none unless written."},
     {"query_memory", CONF_SIZE, AT(query_memory_bytes),
      .help = "Memory one query may hold; half of `query_total_memory`, at most 1GiB, unless "
              "written."},

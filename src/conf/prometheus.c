@@ -39,8 +39,8 @@ static const struct conf_row global_rows[] = {
      .help = "How targets are asked to escape names that are no identifiers."},
     {.type = CONF_INLINE, .at = AT(limits), .sub = &conf_schema_limits},
     {.type = CONF_INLINE, .at = AT(native), .sub = &conf_schema_native},
-    {"query_log_file", CONF_FILE, CONF_NOWHERE, .status = CONF_LATER,
-     .help = "File that queries are written to."},
+    {"query_log_file", CONF_FILE, AT(query_log_file),
+     .help = "File that a line of JSON is added to for each query; opened again at a reload."},
     {0},
 };
 #undef AT

@@ -132,6 +132,9 @@ struct promql_series {
     const struct histogram *const *h; /* NULL: all are floats; h[i] NULL: point i is one */
 };
 
+/* What one sample counts in bytes, and how many samples a histogram is: upstream's measure. */
+enum { PROMQL_SAMPLE_BYTES = 16 };
+
 struct promql_stats {
     uint64_t samples_read; /* decoded from the source */
     uint64_t series_read;

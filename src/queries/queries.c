@@ -102,6 +102,7 @@ struct query *query_begin(struct queries *qs, const struct query_ask *ask,
 void query_started(struct query *q)
 {
     struct queries *qs = q->of;
+    q->queue_ns = env_mono_ns(qs->env) - q->arrived_ns;
     pthread_mutex_lock(&qs->lock);
     q->started = true;
     pthread_mutex_unlock(&qs->lock);

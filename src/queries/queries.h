@@ -45,6 +45,7 @@ struct query {
     struct query_ask ask;
     ts_ms arrived_at;
     int64_t arrived_ns; /* by the monotonic clock */
+    int64_t queue_ns;   /* from its arrival to query_started */
     /* private; under the lock */
     struct queries *of;
     struct query *next, *prev;

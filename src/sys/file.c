@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/strbuf.h"
 
 /* Reads to the end instead of trusting the size: /proc and growing files have none to trust. */
@@ -84,4 +85,47 @@ bool file_glob(const char *pattern, size_t max, struct arena *a, str **out, size
     *n = found;
     globfree(&g);
     return true;
+}
+
+struct file_log {
+    int fd;
+};
+
+struct file_log *file_log_open(const char *path, struct err *err)
+{
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (fd < 0) {
+        err_set(err, ERR_IO, "cannot open %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        err_set(err, ERR_IO, "cannot write %s: not a regular file", path);
+        return NULL;
+    }
+    struct file_log *f = mem_new(struct file_log);
+    f->fd = fd;
+    return f;
+}
+
+bool file_log_add(struct file_log *f, str text, struct err *err)
+{
+    while (text.n) {
+        ssize_t n = write(f->fd, text.p, text.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE : ERR_IO,
+                           "cannot write: %s", strerror(errno));
+        text = str_sub(text, (size_t)n, text.n);
+    }
+    return true;
+}
+
+void file_log_close(struct file_log *f)
+{
+    if (f)
+        close(f->fd);
+    free(f);
 }

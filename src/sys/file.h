@@ -21,4 +21,11 @@ bool file_real(const char *path, struct arena *a, str *out, struct err *err);
 bool file_glob(const char *pattern, size_t max, struct arena *a, str **out, size_t *n,
                struct err *err);
 
+/* A file that is only ever added to, made when missing, readable by owner and group. NULL when it
+ * is no regular file or cannot be written. One writer at a time. */
+struct file_log;
+struct file_log *file_log_open(const char *path, struct err *err);
+bool file_log_add(struct file_log *f, str text, struct err *err);
+void file_log_close(struct file_log *f);
+
 #endif

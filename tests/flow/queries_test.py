@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Queries as the operator sees them: those under way, ending one, what ran before a crash."""
+import json
+import os
 import signal
 import socket
+import tempfile
 import threading
 import urllib.parse
 
@@ -89,6 +92,47 @@ def what_ran_when_the_process_died_is_told():
     with Server("--no-watch.host", directory=directory) as server:
         server.own = True
         assert active(server)["unfinished"] == []
+
+
+@test
+def queries_are_logged_to_a_file():
+    with tempfile.TemporaryDirectory() as folder:
+        log, config = os.path.join(folder, "query.log"), os.path.join(folder, "prometheus.yml")
+        with open(config, "w", encoding="ascii") as f:
+            f.write("global:\n  query_log_file: query.log\nscrape_configs: []\n")
+        own = os.path.join(folder, "nunchi.yml")
+        with open(own, "w", encoding="ascii") as f:
+            f.write("limits:\n  slow_query: 1ms\n")
+
+        def lines():
+            with open(log, encoding="utf-8") as f:
+                return [json.loads(line) for line in f]
+        with Server(f"--config.file={config}", f"--config={own}", "--web.enable-lifecycle") as server:
+            server.query("vector(1) + 1", time=1700000000)
+            first = wait_for("a line", lines)[0]
+            assert first["msg"] == "promql query logged" and "error" not in first, first
+            assert first["params"] == {"query": "vector(1) + 1", "step": 0,
+                                       "start": "2023-11-14T22:13:20.000Z",
+                                       "end": "2023-11-14T22:13:20.000Z"}, first
+            assert first["httpRequest"] == {"clientIP": "127.0.0.1", "method": "GET",
+                                            "path": "/api/v1/query"}, first
+            assert first["stats"]["timings"]["execTotalTime"] > 0, first
+            server.get("/api/v1/query_range", query="sum_over_time(vector(1)[1d:1s])", start=0,
+                       end=1000, step=10)
+            assert "sum_over_time" in wait_for("a second", lambda: lines()[1:])[0]["params"]["query"]
+            wait_for("a slow one", lambda: "query: slow: " in server.output())
+            os.rename(log, log + ".1")  # as logrotate does
+            assert server.post("/-/reload").status == 200
+            reply = server.get("/api/v1/query", query="vector(1) * on (a) vector(1)[1:1]")
+            assert reply.status == 400, reply.text  # not evaluated, not logged
+            assert server.get("/api/v1/query", query="vector(1)[30y:1ms]").status == 422
+            third = wait_for("a line in the new file", lines)
+            assert len(third) == 1 and "points in one series" in third[0]["error"], third
+            with open(config, "w", encoding="ascii") as f:
+                f.write("global:\n  query_log_file: nowhere/query.log\nscrape_configs: []\n")
+            assert server.post("/-/reload").status >= 400
+            server.query("vector(3)")
+            wait_for("that the old file goes on", lambda: len(lines()) == 2)
 
 
 main()

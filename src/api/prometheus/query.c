@@ -9,6 +9,7 @@
 #include "codec/date.h"
 #include "model/histogram_math.h"
 #include "promql/promql.h"
+#include "queries/log.h"
 
 enum { STEPS_MAX = 11000, POINTS_AT_ONCE = 1024 };
 
@@ -297,6 +298,30 @@ static void respond(struct call *c, const struct promql_query *q, struct promql_
     success_end(&r, &w);
 }
 
+/* `res` NULL: it failed, and what is known is what its budget knows. */
+static void log_query(struct call *c, const struct promql_query *q, const struct promql_result *res,
+                      int64_t took_ns, const struct err *err)
+{
+    const struct query *under_way = c->under_way;
+    struct query_log_entry e = {
+        .query = under_way,
+        .start = q->start,
+        .end = q->end,
+        .step_ms = q->step_ms,
+        .error = res ? NULL : err->msg,
+        .queue_ns = under_way->queue_ns,
+        .eval_ns = took_ns,
+        .samples_read = atomic_load(&under_way->budget.samples),
+        .samples_peak = atomic_load(&under_way->budget.memory.peak) / PROMQL_SAMPLE_BYTES,
+    };
+    if (res) {
+        e.prepare_ns = res->stats.select_ns;
+        e.samples_total = res->stats.samples_total;
+        e.samples_read = res->stats.samples_read;
+    }
+    query_log_put(c->api->query_log, &e);
+}
+
 /* Evaluates what `q` asks and answers. */
 static void execute(struct call *c, struct promql_query *q, uint64_t limit)
 {
@@ -309,7 +334,10 @@ static void execute(struct call *c, struct promql_query *q, uint64_t limit)
     q->budget = c->budget;
     q->features = c->api->query.features;
     q->explain = str_eqz(http_params_get(&c->params, STR("explain")), "true");
-    if (promql_exec(q, c->arena, &res, &err))
+    int64_t begin = env_mono_ns(c->api->env);
+    bool ok = promql_exec(q, c->arena, &res, &err);
+    log_query(c, q, ok ? &res : NULL, env_mono_ns(c->api->env) - begin, &err);
+    if (ok)
         respond(c, q, &res, limit);
     else
         reply_error(c, &err);
