@@ -174,6 +174,8 @@ struct id_list {
 };
 struct id_list shard_match(struct head *h, struct shard *sh, const struct matcher *m, size_t m_n,
                            struct arena *a);
+/* Whether two rising lists have an id in common. */
+bool ids_meet(const uint32_t *x, size_t x_n, const uint32_t *y, size_t y_n);
 bool series_matches(const struct head *h, const struct series *s, const struct matcher *m,
                     size_t m_n);
 

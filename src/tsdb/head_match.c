@@ -198,6 +198,18 @@ static size_t seek(const uint32_t *ids, size_t n, size_t k, uint32_t id)
     return k;
 }
 
+bool ids_meet(const uint32_t *x, size_t x_n, const uint32_t *y, size_t y_n)
+{
+    for (size_t i = 0, k = 0; i < x_n; i = seek(x, x_n, i, y[k])) {
+        k = seek(y, y_n, k, x[i]);
+        if (k == y_n)
+            return false;
+        if (y[k] == x[i])
+            return true;
+    }
+    return false;
+}
+
 /* Keeps in `l` what is in the list, or what is not. Both rise. */
 static void keep(struct id_list *l, const uint32_t *ids, size_t ids_n, bool in)
 {

@@ -13,7 +13,7 @@ struct seeing {
 };
 
 /* The place of the name in the run's schema; its length: it is not there. */
-static uint32_t column_of(const struct seeing *s, const struct run *r)
+static uint32_t columdict(const struct seeing *s, const struct run *r)
 {
     const struct schema *sc = &s->x->schemas[r->schema];
     uint32_t at = 0;
@@ -36,7 +36,7 @@ static void mark_ids(const struct seeing *s, const struct run *r, const uint32_t
         mark_names(s, r);
         return;
     }
-    uint32_t at = column_of(s, r);
+    uint32_t at = columdict(s, r);
     if (at == s->x->schemas[r->schema].n)
         return;
     if (r->min[at] == r->max[at]) {
@@ -61,6 +61,32 @@ static void see_all(const struct index *x, str name, void (*fn)(void *arg, str t
         fn(arg, x->symbols[d->at[i].value]);
 }
 
+static bool meets(const struct postings_dir *d, const struct posting *p, const uint64_t *bits)
+{
+    struct posting_cursor c = posting_read(d, p);
+    struct posting_span s;
+    while (posting_next(&c, p->n, &s))
+        for (uint32_t i = 0, id = s.first; i < s.times; i++, id += s.gap)
+            if (bits[id / 64] >> id % 64 & 1)
+                return true;
+    return false;
+}
+
+/* Values of some series, by asking each value whether one of them has it. */
+static void see_values(const struct index *x, const struct posting_name *n,
+                       const struct id_list *ids, struct arena *a, void (*fn)(void *arg, str text),
+                       void *arg)
+{
+    uint64_t *bits = arena_zalloc(a, (x->series_n / 64 + 1) * sizeof *bits);
+    for (size_t i = 0; i < ids->n; i++)
+        bits[ids->at[i] / 64] |= 1ULL << ids->at[i] % 64;
+    for (uint32_t i = n->first; i < n[1].first; i++)
+        if (meets(&x->postings, &x->postings.at[i], bits))
+            fn(arg, x->symbols[x->postings.at[i].value]);
+}
+
+enum { VALUE_COST = 16 };
+
 void index_see(const struct index *x, str name, const struct id_list *ids, struct arena *a,
                void (*fn)(void *arg, str text), void *arg)
 {
@@ -69,6 +95,11 @@ void index_see(const struct index *x, str name, const struct id_list *ids, struc
         see_all(x, name, fn, arg);
     if (!ids || (!s.names && !index_symbol(x, name, &s.name)))
         return;
+    const struct posting_name *dict = s.names ? NULL : postings_name(&x->postings, s.name);
+    if (dict && (dict[1].first - dict->first) * (uint64_t)VALUE_COST < ids->n) {
+        see_values(x, dict, ids, a, fn, arg);
+        return;
+    }
     s.marks = arena_zalloc(a, x->symbols_n + 1UL);
     for (size_t k = 0, n; k < ids->n; k += n) {
         const struct run *r = index_run_of(x, ids->at[k]);

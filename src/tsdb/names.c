@@ -59,10 +59,49 @@ static void see_once(struct collecting *c, struct numbers *symbols, uint32_t sym
     see_symbol(c, symbol);
 }
 
+/* A series costs as much as so many values: it lies anywhere, and has many labels. */
+enum { SERIES_COST = 16 };
+
+/* The values that a series of the list has, by asking each value. */
+static bool see_values(struct collecting *c, const struct head_index *x,
+                       const struct label_values *lv, const struct id_list *ids)
+{
+    bool any = false;
+    VEC_EACH (i, &lv->postings) {
+        const struct postings *p = &x->postings.at[*i];
+        if (!ids_meet(ids->at, ids->n, postings_ids(p), p->n))
+            continue;
+        any = true;
+        if (!c->name.n)
+            break;
+        see_symbol(c, p->value);
+    }
+    return any;
+}
+
+static void see_lists(struct collecting *c, const struct head_index *x, const struct id_list *ids)
+{
+    VEC_EACH (lv, &x->names)
+        if (see_values(c, x, lv, ids))
+            see_symbol(c, lv->name);
+}
+
 static void see_matching(struct collecting *c, struct shard *sh, uint32_t name)
 {
     struct numbers symbols = {0};
+    const struct head_index *x = &sh->index;
     struct id_list ids = shard_match(&c->db->head, sh, c->m, c->m_n, &c->arena);
+    const uint32_t *place = name ? numbers_get(&x->by_name, name) : NULL;
+    if (name && !place)
+        return;
+    size_t values = name ? x->names.at[*place].postings.n : x->postings.n;
+    if (values < ids.n * SERIES_COST) {
+        if (name)
+            see_values(c, x, &x->names.at[*place], &ids);
+        else
+            see_lists(c, x, &ids);
+        return;
+    }
     for (size_t k = 0; k < ids.n; k++) {
         const struct series *s = series_table_get(&sh->table, ids.at[k]);
         for (size_t i = 0; i < s->labels_n; i++)
