@@ -59,7 +59,8 @@ static void see_once(struct collecting *c, struct numbers *symbols, uint32_t sym
     see_symbol(c, symbol);
 }
 
-/* A series costs as much as so many values: it lies anywhere, and has many labels. */
+/* Looking at a series for one label costs as much as asking so many values, since it lies anywhere;
+ * for all its labels it is worth it until there are more series than values. */
 enum { SERIES_COST = 16 };
 
 /* The values that a series of the list has, by asking each value. */
@@ -95,7 +96,7 @@ static void see_matching(struct collecting *c, struct shard *sh, uint32_t name)
     if (name && !place)
         return;
     size_t values = name ? x->names.at[*place].postings.n : x->postings.n;
-    if (values < ids.n * SERIES_COST) {
+    if (name ? values < ids.n * SERIES_COST : values * 2 < ids.n) {
         if (name)
             see_values(c, x, &x->names.at[*place], &ids);
         else
