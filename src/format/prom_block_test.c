@@ -126,6 +126,123 @@ static void test_histograms(void **state)
     }
 }
 
+/* What upstream wrote comes out byte for byte when what was read is written. */
+static void test_histograms_written(void **state)
+{
+    for (int floats = 0; floats < 2; floats++) {
+        ARENA_CLEANUP struct arena a;
+        STRBUF_CLEANUP struct strbuf out = {0};
+        struct prom_histograms h;
+        struct err err;
+        uint8_t encoding = floats ? PROM_CHUNK_FLOAT_HISTOGRAM : PROM_CHUNK_HISTOGRAM, got = 0;
+        bytes b = floats ? bytes_of(float_chunk, sizeof float_chunk)
+                         : bytes_of(int_chunk, sizeof int_chunk);
+        arena_init(&a, 0);
+        assert_true(prom_chunk_histograms(encoding, b, &a, &h, &err));
+        assert_int_equal(prom_chunk_put_histograms(h.t, h.h, h.n, &got, &out), h.n);
+        assert_int_equal(got, encoding);
+        assert_int_equal(out.n, b.n);
+        assert_memory_equal(out.p, b.p, b.n);
+    }
+}
+
+static uint32_t random_below(uint64_t *state, uint32_t n)
+{
+    *state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (uint32_t)((*state >> 33) % n);
+}
+
+/* Buckets at random places; of integers, or of halves too. */
+static struct histogram_buckets random_side(struct arena *a, uint64_t *state, bool halves,
+                                            double *total)
+{
+    uint32_t n = random_below(state, 6);
+    struct histogram_span *spans = arena_array(a, struct histogram_span, n + 1);
+    double *counts = arena_array(a, double, 4 * n + 1);
+    struct histogram_buckets b = {.spans = spans, .counts = counts, .spans_n = n};
+    for (uint32_t i = 0; i < n; i++) {
+        int32_t offset = (int32_t)random_below(state, i ? 5 : 60000);
+        spans[i] = (struct histogram_span){i ? offset : offset - 30000, 1 + random_below(state, 4)};
+        for (uint32_t k = 0; k < spans[i].n; k++) {
+            double count = random_below(state, 1U << random_below(state, 31));
+            counts[b.counts_n] = count / (halves ? 2 : 1);
+            *total += counts[b.counts_n++];
+        }
+    }
+    return b;
+}
+
+static const struct histogram *random_histogram(struct arena *a, uint64_t *state,
+                                                const struct histogram *before)
+{
+    static const double thresholds[] = {0, 0x1p-128, 1e-3, 0x1p11, 5e-324};
+    static const double bounds[] = {0.001, 0.25, 1.0 / 3, 33554.43, 1e300};
+    struct histogram *h = arena_new(a, struct histogram);
+    if (before && random_below(state, 4)) { /* the same counter a little later */
+        *h = *before;
+        double *counts = arena_array(a, double, h->positive.counts_n + 1);
+        for (uint32_t i = 0; i < h->positive.counts_n; i++)
+            counts[i] = before->positive.counts[i] + random_below(state, 3);
+        h->positive.counts = counts;
+        h->count += 2.0 * h->positive.counts_n;
+        h->sum += 0.1;
+        return h;
+    }
+    bool halves = random_below(state, 2), custom = random_below(state, 4) == 0;
+    h->reset = random_below(state, 3) ? HISTOGRAM_RESET_UNKNOWN : HISTOGRAM_GAUGE;
+    h->schema = custom ? HISTOGRAM_CUSTOM : (int8_t)(random_below(state, 13) - 4);
+    if (custom) {
+        static const struct histogram_span all = {0, 6};
+        static const double counts[] = {1, 0, 3, 4, 5, 6};
+        h->custom = bounds;
+        h->custom_n = 1 + random_below(state, 5);
+        static const struct histogram_span one = {1, 1};
+        h->positive = h->custom_n == 5 ? (struct histogram_buckets){&all, counts, 1, 6}
+                                       : (struct histogram_buckets){&one, counts + 2, 1, 1};
+        h->count = 19;
+        return h;
+    }
+    h->zero_threshold = thresholds[random_below(state, 5)];
+    h->zero_count = random_below(state, 100);
+    h->positive = random_side(a, state, halves, &h->count);
+    h->negative = random_side(a, state, halves, &h->count);
+    h->count += h->zero_count;
+    h->sum = (double)random_below(state, 1000) / 7;
+    return h;
+}
+
+static void test_histograms_round_trip(void **unused)
+{
+    enum { N = 4000 };
+    ARENA_CLEANUP struct arena a;
+    uint64_t state = 7;
+    arena_init(&a, 0);
+    ts_ms *t = arena_array(&a, ts_ms, N);
+    const struct histogram **h = arena_array(&a, const struct histogram *, N);
+    for (size_t i = 0; i < N; i++) {
+        t[i] = (i ? t[i - 1] : -5) + 1 + random_below(&state, 1U << random_below(&state, 31));
+        h[i] = random_histogram(&a, &state, i ? h[i - 1] : NULL);
+    }
+    size_t chunks = 0;
+    for (size_t from = 0, n; from < N; from += n, chunks++) {
+        STRBUF_CLEANUP struct strbuf out = {0};
+        struct prom_histograms got;
+        struct err err;
+        uint8_t encoding;
+        n = prom_chunk_put_histograms(t + from, h + from, N - from, &encoding, &out);
+        assert_true(n > 0);
+        if (!prom_chunk_histograms(encoding, bytes_from_str(strbuf_str(&out)), &a, &got, &err))
+            fail_msg("samples from %zu on: %s", from, err.msg);
+        assert_int_equal(got.n, n);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(got.t[i] == t[from + i]);
+            if (!histogram_same_sample(got.h[i], h[from + i]))
+                fail_msg("sample %zu of the chunk from %zu on", i, from);
+        }
+    }
+    assert_true(chunks < N / 2);
+}
+
 /* ---- an index ---- */
 
 static void add_u32(struct strbuf *b, uint32_t v)
@@ -293,9 +410,14 @@ static void test_meta(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chunks),     cmocka_unit_test(test_chunk_bytes),
-        cmocka_unit_test(test_histograms), cmocka_unit_test(test_index),
-        cmocka_unit_test(test_tombstones), cmocka_unit_test(test_meta),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_chunk_bytes),
+        cmocka_unit_test(test_histograms),
+        cmocka_unit_test(test_histograms_written),
+        cmocka_unit_test(test_histograms_round_trip),
+        cmocka_unit_test(test_index),
+        cmocka_unit_test(test_tombstones),
+        cmocka_unit_test(test_meta),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,10 @@ bool prom_chunk_histograms(uint8_t encoding, bytes data, struct arena *a,
 /* Appends the data of an XOR chunk; 1 <= n <= PROM_CHUNK_SAMPLES_MAX. */
 enum { PROM_CHUNK_SAMPLES_MAX = UINT16_MAX };
 void prom_chunk_put_floats(const ts_ms *t, const double *v, size_t n, struct strbuf *out);
+/* Appends the data of a chunk of histograms, of the first h[0..n) as far as they share schema,
+ * threshold and bounds, and no counter was reset between them; how many. None of those is NULL. */
+size_t prom_chunk_put_histograms(const ts_ms *t, const struct histogram *const *h, size_t n,
+                                 uint8_t *encoding, struct strbuf *out);
 
 /*
  * The chunk that begins at `b`, as it lies in a chunk file: its encoding and data, checksum

@@ -5,6 +5,7 @@
 #define FORMAT_PROM_INT_H
 
 #include "base/str.h"
+#include "base/strbuf.h"
 
 struct prom_dec {
     const uint8_t *p, *end;
@@ -83,5 +84,19 @@ struct prom_xor {
     uint8_t leading, trailing;
 };
 void prom_xor_take(struct prom_bits *b, struct prom_xor *x);
+
+/* The other way round: bits appended to `out`. */
+struct prom_bits_writer {
+    struct strbuf *out;
+    unsigned free_bits; /* of the last byte */
+};
+/* n <= 64. */
+void prom_bits_put(struct prom_bits_writer *w, uint64_t v, unsigned n);
+struct prom_xor_put {
+    uint64_t value;
+    unsigned leading, trailing;
+    bool has_window;
+};
+void prom_xor_put(struct prom_bits_writer *w, struct prom_xor_put *x, uint64_t value);
 
 #endif

@@ -191,15 +191,32 @@ void remote_read_put_result(const struct strbuf *result, struct strbuf *out)
 
 /* ---- frames ---- */
 
-static void put_chunk(const struct columns *c, size_t from, size_t n, struct strbuf *out)
+/* The next samples as far as they are of one kind; how many. */
+static size_t put_data(const struct columns *c, size_t from, uint8_t *encoding, struct strbuf *data)
+{
+    size_t n = c->n - from, k = 0;
+    n = n < REMOTE_READ_CHUNK_SAMPLES ? n : REMOTE_READ_CHUNK_SAMPLES;
+    bool floats = !c->h || !c->h[from];
+    while (k < n && (!c->h || !c->h[from + k]) == floats)
+        k++;
+    if (!floats)
+        return prom_chunk_put_histograms(c->t + from, c->h + from, k, encoding, data);
+    *encoding = PROM_CHUNK_XOR;
+    prom_chunk_put_floats(c->t + from, c->v + from, k, data);
+    return k;
+}
+
+static size_t put_chunk(const struct columns *c, size_t from, struct strbuf *out)
 {
     STRBUF_CLEANUP struct strbuf data = {0}, chunk = {0};
-    prom_chunk_put_floats(c->t + from, c->v + from, n, &data);
+    uint8_t encoding;
+    size_t n = put_data(c, from, &encoding, &data);
     protobuf_put_varint(&chunk, 1, (uint64_t)c->t[from]);
     protobuf_put_varint(&chunk, 2, (uint64_t)c->t[from + n - 1]);
-    protobuf_put_varint(&chunk, 3, PROM_CHUNK_XOR);
+    protobuf_put_varint(&chunk, 3, encoding);
     put_strbuf(&chunk, 4, &data);
     put_strbuf(out, 2, &chunk);
+    return n;
 }
 
 static void put_frame(const struct strbuf *series, size_t query, struct strbuf *out)
@@ -214,27 +231,17 @@ static void put_frame(const struct strbuf *series, size_t query, struct strbuf *
     strbuf_add(out, strbuf_str(&message));
 }
 
-bool remote_read_put_frames(struct labels ls, const struct columns *c, size_t query,
-                            struct strbuf *out, struct err *err)
+void remote_read_put_frames(struct labels ls, const struct columns *c, size_t query,
+                            struct strbuf *out)
 {
     STRBUF_CLEANUP struct strbuf series = {0};
-    for (size_t i = 0; c->h && i < c->n; i++)
-        if (c->h[i])
-            return err_set(err, ERR_EXEC,
-                           "remote read: native histograms cannot be streamed as chunks yet, ask "
-                           "for SAMPLES");
     for (size_t from = 0; from < c->n || from == 0;) {
         strbuf_clear(&series);
         put_labels(ls, &series);
-        while (from < c->n && series.n < REMOTE_READ_FRAME_BYTES) {
-            size_t n = c->n - from;
-            n = n < REMOTE_READ_CHUNK_SAMPLES ? n : REMOTE_READ_CHUNK_SAMPLES;
-            put_chunk(c, from, n, &series);
-            from += n;
-        }
+        while (from < c->n && series.n < REMOTE_READ_FRAME_BYTES)
+            from += put_chunk(c, from, &series);
         put_frame(&series, query, out);
         if (c->n == 0)
             break;
     }
-    return true;
 }

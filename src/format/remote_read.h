@@ -45,9 +45,9 @@ void remote_read_put_series(struct labels ls, const struct columns *c, struct st
 /* Appends a QueryResult to the ReadResponse in `out`. */
 void remote_read_put_result(const struct strbuf *result, struct strbuf *out);
 
-/* Appends the frames of one series, at least one. ERR_EXEC: it has histograms, which this stream
- * has no XOR chunks for. */
-bool remote_read_put_frames(struct labels ls, const struct columns *c, size_t query,
-                            struct strbuf *out, struct err *err);
+/* Appends the frames of one series, at least one: XOR chunks of floats, histogram chunks of the
+ * others. A stale marker is a float. */
+void remote_read_put_frames(struct labels ls, const struct columns *c, size_t query,
+                            struct strbuf *out);
 
 #endif

@@ -130,7 +130,6 @@ static void test_frames(void **state)
 {
     static const size_t sizes[] = {0, 1, 120, 121, 300000};
     struct label l = {STR("a"), STR("b")};
-    struct err err;
     for (size_t i = 0; i < TESTS_N(sizes); i++) {
         ARENA_CLEANUP struct arena a;
         STRBUF_CLEANUP struct strbuf out = {0};
@@ -143,7 +142,7 @@ static void test_frames(void **state)
             v[k] = (double)(k * 7919 % 1009) / 3;
         }
         struct columns c = {.n = n, .t = t, .v = v};
-        assert_true(remote_read_put_frames((struct labels){&l, 1}, &c, 3, &out, &err));
+        remote_read_put_frames((struct labels){&l, 1}, &c, 3, &out);
         size_t frames = read_frames(bytes_from_str(strbuf_str(&out)), &a, 3, &samples);
         assert_int_equal(samples, n);
         assert_true(n == 300000 ? frames > 1 : frames == 1);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Remote read: a Prometheus that has nothing of its own asks nunchi, in both ways of answering."""
+import json
 import os
 import shutil
 import signal
@@ -87,6 +88,52 @@ def samples_and_frames():
             reply = s.post("/api/v1/read", data=body, headers=HEADERS)
             assert reply.status == 400 and why in reply.text, (reply.status, reply.text)
         assert s.get("/api/v1/read").status == 405
+
+
+def parts(message):
+    """The fields of a protobuf message: (number, value or bytes)."""
+    at = 0
+
+    def cut():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+    while at < len(message):
+        key = cut()
+        value = cut()
+        if key & 7 == 2:
+            value, at = message[at:at + value], at + value
+        yield key >> 3, value
+
+
+@test
+def histograms_are_streamed_as_chunks_of_their_own():
+    streamed = field(2, b"\x01")
+    with Server("--no-watch.host") as s:
+        for k in range(3):
+            point = {"timeUnixNano": str((NOW_S + k) * 10**9), "count": str(4 + k), "sum": 6, "scale": 0,
+                     "positive": {"bucketCounts": ["4", str(k)]}, "flags": int(k == 2)}
+            body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "h", "exponentialHistogram": {
+                "aggregationTemporality": 2, "dataPoints": [point]}}]}]}]}
+            reply = s.post("/api/v1/otlp/v1/metrics", json.dumps(body).encode(), {"Content-Type": "application/json"})
+            assert reply.json == {}, reply.text
+        reply = s.post("/api/v1/read", headers=HEADERS,
+                       data=request(matcher(0, "__name__", "h"), types=streamed))
+        assert reply.status == 200, reply.text
+        size = len(varint(len(reply.body) - 6)) if len(reply.body) > 133 else 1
+        frame = reply.body[size + 4:]
+        series = [value for number, value in parts(frame) if number == 1]
+        chunks = [dict(parts(value)) for number, value in parts(series[0]) if number == 2]
+        # Two histograms, then the float that says that the series ended.
+        assert [(c[1], c[2], c[3], c[4][:2]) for c in chunks] == [
+            (NOW_S * 1000, NOW_S * 1000 + 1000, 2, b"\0\2"),
+            (NOW_S * 1000 + 2000, NOW_S * 1000 + 2000, 1, b"\0\1")], chunks
 
 
 @test

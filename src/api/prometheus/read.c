@@ -70,8 +70,7 @@ static bool put_series(struct reading *d, size_t query, struct labels ls, const 
         remote_read_put_series(ls, c, &d->result);
         return check_memory(d, err);
     }
-    if (!remote_read_put_frames(ls, c, query, &d->r.buf, err))
-        return false;
+    remote_read_put_frames(ls, c, query, &d->r.buf);
     *gone = !reply_more(&d->r);
     return true;
 }
