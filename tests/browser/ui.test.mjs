@@ -207,7 +207,7 @@ const tests = {
 
     async 'metrics are found, explained and asked'() {
         const { page, faults } = await visit();
-        await page.goto(`${base}/explore`);
+        await page.goto(`${base}/explore?from=now-1m`);
         await page.locator('.virtual-row').first().waitFor();
         await page.keyboard.press('/');
         await page.keyboard.type('load1 average');
@@ -250,6 +250,17 @@ const tests = {
         assert.ok((await page.locator('.target').count()) > 0, 'what was there stays');
         await page.context().setOffline(false);
         await page.locator('[data-banner="lost"]').waitFor({ state: 'detached' });
+        assert.deepEqual(faults, []);
+    },
+
+    async 'a server without host metrics says where to go'() {
+        const { page, faults } = await visit();
+        const empty = (answer) => ({ json: { status: 'success', data: answer } });
+        await page.route('**/api/v1/query?*', (r) => r.fulfill(empty({ resultType: 'vector', result: [] })));
+        await page.route('**/api/v1/targets*', (r) => r.fulfill(empty({ activeTargets: [], droppedTargets: [] })));
+        await page.goto(`${base}/`);
+        await page.locator('.place', { hasText: 'Nothing is scraped yet' }).waitFor();
+        assert.equal(await page.locator('[data-panel]').count(), 0);
         assert.deepEqual(faults, []);
     },
 

@@ -44,15 +44,14 @@ const look = EditorView.theme({
         border: '1px solid var(--line-strong)',
         borderRadius: '6px',
         boxShadow: 'var(--shadow)',
-        overflow: 'hidden',
     },
-    '.cm-tooltip.cm-tooltip-autocomplete': { marginTop: '5px' },
-    '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12.5px', maxHeight: '280px' },
+    '.cm-tooltip.cm-tooltip-autocomplete': { marginTop: '9px' },
+    '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12.5px', maxHeight: '280px', borderRadius: '6px' },
     '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '3px 10px', color: 'var(--text-2)' },
     '.cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]': { backgroundColor: 'var(--accent-soft)', color: 'var(--accent)' },
     '.cm-completionMatchedText': { textDecoration: 'none', fontWeight: '700', color: 'var(--text)' },
     '.cm-completionDetail': { fontStyle: 'normal', color: 'var(--text-3)' },
-    '.cm-tooltip.cm-completionInfo': { padding: '8px 10px', maxWidth: '340px', color: 'var(--text-2)', whiteSpace: 'normal' },
+    '.cm-tooltip.cm-completionInfo': { margin: '0 4px', padding: '8px 10px', maxWidth: '340px', color: 'var(--text-2)', whiteSpace: 'normal' },
 });
 
 const colours = syntaxHighlighting(

@@ -3,17 +3,19 @@
 // The start page: this host and this server at a glance. It knows which host to show, since when there is
 // data and how often it comes; everything else is in the tables of panels.ts.
 
-import { queryInstant, queryRange } from '../../api/client.ts';
+import { queryInstant, queryRange, targets } from '../../api/client.ts';
 import { defaultScrapeInterval, scrapeInterval } from '../../api/scrape-interval.ts';
 import { useResource } from '../../api/resource.ts';
+import type { ActiveTarget } from '../../api/types.ts';
 import { Panel, type PanelContext } from '../../chart/panel.tsx';
 import { isLive, type Span } from '../../time/range.ts';
 import { currentSpan, range, refreshNow, tick } from '../../time/state.ts';
 import { chooseStep } from '../../time/step.ts';
-import { ErrorBox } from '../../ui/states.tsx';
+import { Icon } from '../../ui/icon.tsx';
+import { ErrorBox, Notice } from '../../ui/states.tsx';
 import { Select } from '../../ui/select.tsx';
 import { formatRounded } from '../../units/units.ts';
-import { params, updateParams } from '../../url-state/location.ts';
+import { hrefTo, params, updateParams } from '../../url-state/location.ts';
 import { usePageTitle } from '../../app/page-title.ts';
 import { hostPanels, hostTiles, selfPanels } from './panels.ts';
 import { Tile } from './tile.tsx';
@@ -24,7 +26,8 @@ const narrowest = 60_000;
 
 export default function Home() {
     usePageTitle('Home');
-    const found = useResource('hosts', tick.value, knownHosts, true);
+    const found = useResource('hosts', tick.value, (s) => jobsWith('node_load1', 'node', s), true);
+    const self = useResource('self', tick.value, (s) => jobsWith('nunchi_tsdb_head_series', 'nunchi', s), true);
     const hosts = found.data ?? [];
     const wanted = params.value.get('var-instance');
     const host = hosts.find((h) => h.instance === wanted) ?? hosts[0];
@@ -37,7 +40,7 @@ export default function Home() {
             </main>
         );
     }
-    return <Overview host={host} hosts={hosts} scrape={interval.data ?? defaultScrapeInterval} />;
+    return <Overview host={host} hosts={hosts} asked={found.data !== undefined} self={self.data?.[0]} scrape={interval.data ?? defaultScrapeInterval} />;
 }
 
 interface Host {
@@ -45,18 +48,20 @@ interface Host {
     job: string;
 }
 
-/** Hosts with node metrics, by name. One that several jobs scrape is shown once, as our own collectors see it. */
-async function knownHosts(signal: AbortSignal): Promise<Host[]> {
-    const { data } = await queryInstant('count by (instance, job) (node_load1)', currentSpan().to, signal);
+const selectorOf = ({ job, instance }: Host) => `job=${JSON.stringify(job)},instance=${JSON.stringify(instance)}`;
+
+/** Who has the metric, by name. An instance that several jobs scrape is shown once, as our own job sees it. */
+async function jobsWith(metric: string, own: string, signal: AbortSignal): Promise<Host[]> {
+    const { data } = await queryInstant(`count by (instance, job) (${metric})`, currentSpan().to, signal);
     const entries = data.resultType === 'vector' ? data.result : [];
     const jobs = new Map<string, string>();
     for (const { metric } of entries) {
         const { instance = '', job = '' } = metric;
-        if (!jobs.has(instance) || job === 'node') jobs.set(instance, job);
+        if (!jobs.has(instance) || job === own) jobs.set(instance, job);
     }
     return [...jobs]
         .map(([instance, job]) => ({ instance, job }))
-        .sort((a, b) => Number(b.job === 'node') - Number(a.job === 'node') || a.instance.localeCompare(b.instance));
+        .sort((a, b) => Number(b.job === own) - Number(a.job === own) || a.instance.localeCompare(b.instance));
 }
 
 /** The first instant with data in the range, to a few seconds; null when there is none. */
@@ -75,21 +80,95 @@ function useDataStart(expr: string, span: Span, scrape: number) {
     );
 }
 
-function Overview({ host, hosts, scrape }: { host: Host | undefined; hosts: readonly Host[]; scrape: number }) {
+interface OverviewProps {
+    host: Host | undefined;
+    hosts: readonly Host[];
+    /** Whether `hosts` is an answer yet. */
+    asked: boolean;
+    /** Whose metrics are this server's own, if it watches itself or somebody scrapes it. */
+    self: Host | undefined;
+    scrape: number;
+}
+
+function Overview({ host, hosts, asked: answered, self, scrape }: OverviewProps) {
     const asked = currentSpan();
-    const quote = JSON.stringify;
-    const selector = host === undefined ? 'job="node"' : `job=${quote(host.job)},instance=${quote(host.instance)}`;
-    const start = useDataStart(`count(node_load1{${selector}})`, asked, scrape);
+    const selector = host === undefined ? 'job="node"' : selectorOf(host);
+    const expected = useResource('targets', tick.value, (s) => targets(s), true).data?.data.activeTargets;
+    const sign = host === undefined && self !== undefined ? `nunchi_tsdb_head_series{${selectorOf(self)}}` : `node_load1{${selector}}`;
+    const start = useDataStart(`count(${sign})`, asked, scrape);
     const span = fit(asked, start.data ?? null);
     const fitted = span.from > asked.from;
     const context: PanelContext = {
-        variables: { host: selector, self: 'job="nunchi"' },
+        variables: { host: selector, self: self === undefined ? 'job="nunchi"' : selectorOf(self) },
         span,
         scrapeInterval: scrape,
         young: isLive(range.value) && (start.data === undefined || start.data === null || asked.to - start.data < 12 * scrape),
     };
+    const ownJob = (name: string) => expected === undefined || expected.some((t) => t.scrapePool === name && t.scrapeUrl === '');
+    const hostless = answered && host === undefined && !ownJob('node');
     return (
         <main class="page">
+            {fitted && (
+                <p class="since">
+                    Data begins {formatRounded('s', Math.max(1, Math.round((asked.to - (start.data ?? asked.to)) / 1000)))} ago: the charts show that part and widen to the chosen range as it fills.
+                </p>
+            )}
+            {hostless ? <NoHost targets={expected ?? []} /> : <HostView {...{ host, hosts, context }} />}
+            {(self !== undefined || ownJob('nunchi')) && (
+                <>
+                    <h2 class="section-title">nunchi itself</h2>
+                    <div class="panels">
+                        {selfPanels.map((def) => (
+                            <Panel key={def.id} def={def} context={context} />
+                        ))}
+                    </div>
+                </>
+            )}
+        </main>
+    );
+}
+
+/** A server that runs somebody's configuration need not know any host: say where what it does know is. */
+function NoHost({ targets: all }: { targets: readonly ActiveTarget[] }) {
+    const up = all.filter((t) => t.health === 'up').length;
+    const down = all.filter((t) => t.health === 'down').length;
+    const places = [
+        { to: 'targets', icon: 'targets', title: all.length === 0 ? 'Nothing is scraped yet' : `${up.toLocaleString('en')} of ${all.length.toLocaleString('en')} targets up`, text: down > 0 ? `${down.toLocaleString('en')} down: the page says why.` : 'What is scraped, and how it answers.' },
+        { to: 'explore', icon: 'list', title: 'Metrics', text: 'Everything that is stored, with type, help and labels.' },
+        { to: 'query', icon: 'query', title: 'Query', text: 'PromQL, as a graph or a table.' },
+    ] as const;
+    return (
+        <>
+            <div class="page-head">
+                <h1>Home</h1>
+            </div>
+            <ul class="places">
+                {places.map((p) => (
+                    <li key={p.to}>
+                        <a class="place" href={hrefTo(p.to)}>
+                            <Icon name={p.icon} size={22} />
+                            <span class="place-title">{p.title}</span>
+                            <span class="dim">{p.text}</span>
+                        </a>
+                    </li>
+                ))}
+            </ul>
+            <Notice kind="info">
+                <p>
+                    No host metrics are stored in this range. To see this machine here start the server with <code>--watch.host</code>; for others let a job scrape their node_exporter.
+                </p>
+            </Notice>
+        </>
+    );
+}
+
+interface HostViewProps extends Pick<OverviewProps, 'host' | 'hosts'> {
+    context: PanelContext;
+}
+
+function HostView({ host, hosts, context }: HostViewProps) {
+    return (
+        <>
             <div class="page-head">
                 <h1>{host?.instance ?? 'This host'}</h1>
                 <HostFacts context={context} />
@@ -103,11 +182,6 @@ function Overview({ host, hosts, scrape }: { host: Host | undefined; hosts: read
                     />
                 )}
             </div>
-            {fitted && (
-                <p class="since">
-                    Data begins {formatRounded('s', Math.max(1, Math.round((asked.to - (start.data ?? asked.to)) / 1000)))} ago: the charts show that part and widen to the chosen range as it fills.
-                </p>
-            )}
             <div class="tiles">
                 {hostTiles.map((def) => (
                     <Tile key={def.id} def={def} context={context} />
@@ -118,13 +192,7 @@ function Overview({ host, hosts, scrape }: { host: Host | undefined; hosts: read
                     <Panel key={def.id} def={def} context={context} />
                 ))}
             </div>
-            <h2 class="section-title">nunchi itself</h2>
-            <div class="panels">
-                {selfPanels.map((def) => (
-                    <Panel key={def.id} def={def} context={context} />
-                ))}
-            </div>
-        </main>
+        </>
     );
 }
 

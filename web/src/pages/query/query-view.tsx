@@ -125,7 +125,7 @@ function Result({ panel, stepMin, id, onChange }: ResultProps) {
                 {data !== undefined && error === undefined && <SaveCsv shown={data} />}
                 {data !== undefined && error === undefined && <Stats shown={data} tab={panel.tab} />}
             </div>
-            <div id={id} role="tabpanel" class="query-body" aria-busy={loading}>
+            <div id={id} role="tabpanel" class={`query-body ${panel.tab === 'graph' && asked && error === undefined ? 'query-body-graph' : ''}`} aria-busy={loading}>
                 {error !== undefined && <ErrorBox error={error} query={panel.expr} onRetry={refreshNow} />}
                 {data !== undefined && error === undefined && <Remarks answer={data.answer} />}
                 {!asked && (
