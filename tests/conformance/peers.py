@@ -84,16 +84,21 @@ class Prometheus:
 
 
 class Pair:
-    """Both of them with the demo's samples. `ask` gives both answers to one request."""
+    """Both of them with the demo's samples. `ask` gives both answers to one request. `flags`: more of
+    ours; `backwards`: we get the later samples first."""
+
+    def __init__(self, *flags, backwards=False):
+        self.flags, self.backwards = flags, backwards
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()
         with self.stack:
             theirs = self.stack.enter_context(Prometheus())
             self.server = self.stack.enter_context(
-                Server("--no-watch.host", "--web.enable-admin-api", FOREVER, FEATURES))
+                Server("--no-watch.host", "--web.enable-admin-api", FOREVER, FEATURES, *self.flags))
             self.theirs_url = theirs.url
-            demo.write(theirs.url, self.server.url)
+            demo.write(theirs.url)
+            demo.write(self.server.url, backwards=self.backwards)
             self.ours = self.stack.enter_context(contextlib.closing(Client(self.server.port)))
             self.theirs = self.stack.enter_context(contextlib.closing(Client(theirs.port)))
             build = http(theirs.url + "/api/v1/status/buildinfo").json["data"]
