@@ -173,6 +173,75 @@ static void test_limits(void **state)
     refused(STR("with (a = a) a[5x]"), ERR_INVALID, "");
 }
 
+/* ---- selectors with several sets ---- */
+
+enum { STEP_MS = 60000, SERIES = 400, POINTS = 120 };
+
+/* Series m{i="0"} ... of which the older half is rows of a tier. */
+static struct mem_source *many_series(void)
+{
+    struct mem_source *m = mem_source_new();
+    for (int i = 0; i < SERIES; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "%d", i);
+        struct label at[] = {{LABEL_NAME, STR("m")}, {STR("i"), str_from_z(name)}};
+        for (int k = 0; k < POINTS; k++)
+            mem_source_add(m, (struct labels){at, 2},
+                           &(struct mem_sample){.t = (k + 1) * STEP_MS, .v = i + k});
+    }
+    mem_source_tier(m, 5 * STEP_MS, POINTS / 2 * STEP_MS);
+    return m;
+}
+
+/* All of a range query as text. */
+static void answer(struct mem_source *m, const char *text, struct strbuf *out)
+{
+    ARENA_CLEANUP struct arena a;
+    struct budget budget = {.samples_max = 10000000};
+    struct promql_result r;
+    struct err err;
+    struct promql_expr *e = promql_parse(str_from_z(text), &metricsql, &err);
+    assert_non_null(e);
+    struct promql_query q = {.source = mem_source_source(m),
+                             .expr = e,
+                             .start = 10 * STEP_MS,
+                             .end = POINTS * STEP_MS,
+                             .step_ms = 7 * STEP_MS,
+                             .budget = &budget};
+    arena_init(&a, 0);
+    assert_true(promql_exec(&q, &a, &r, &err));
+    assert_true(r.series_n > 1);
+    for (size_t i = 0; i < r.series_n; i++) {
+        labels_format(r.series[i].labels, out);
+        for (size_t k = 0; k < r.series[i].n; k++)
+            strbuf_addf(out, " %.17g@%lld", r.series[i].v[k], (long long)r.series[i].t[k]);
+        strbuf_addc(out, '\n');
+    }
+    promql_expr_free(e);
+}
+
+/* As the same series chosen by one set, in samples and in rows. */
+static void test_sets(void **state)
+{
+    static const struct {
+        const char *one, *several;
+    } rows[] = {
+        {"m{i=~\"1.|2..|7\"}", "m{i=~\"1.\" or i=~\"2..\" or i=\"7\"}"},
+        {"m{i=~\"1.*|.*1\"}", "m{i=~\"1.*\" or i=~\".*1\"}"},
+        {"sum_over_time(m{i=~\"3.|33.\"}[20m])", "sum_over_time(m{i=~\"33.\" or i=~\"3.\"}[20m])"},
+        {"rate(m[9m])", "rate({__name__=\"m\",i=~\"1.*\" or __name__=\"m\"}[9m])"},
+        {"m", "m{i=~\".*[02468]\" or i=~\".*[13579]\"}"},
+    };
+    struct mem_source *m = many_series();
+    for (size_t i = 0; i < TESTS_N(rows); i++) {
+        STRBUF_CLEANUP struct strbuf one = {0}, several = {0};
+        answer(m, rows[i].one, &one);
+        answer(m, rows[i].several, &several);
+        assert_str(strbuf_str(&several), strbuf_str(&one));
+    }
+    mem_source_free(m);
+}
+
 /* ---- the shape of an expression, as MetricsQL's tests write it ---- */
 
 static void shape(const struct node *n, struct strbuf *out);
@@ -680,9 +749,10 @@ static void test_error_corpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_parse_corpus),
-        cmocka_unit_test(test_exec_corpus), cmocka_unit_test(test_error_corpus),
+        cmocka_unit_test(test_format),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_parse_corpus), cmocka_unit_test(test_exec_corpus),
+        cmocka_unit_test(test_error_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
