@@ -468,9 +468,7 @@ static const struct {
       "range_over_time(",
       "quantiles_over_time(",
       "duration_over_time(",
-      "keep_last_value(",
-      "keep_next_value(",
-      "interpolate(",
+
       "distinct_over_time(",
       "ttf(",
       "ttf =",
@@ -481,7 +479,7 @@ static const struct {
       "integrate(",
       "increase_pure(",
       "increase_prometheus(",
-      "running_",
+
       "smooth_exponential(",
       "remove_resets(",
       "delta_prometheus(",
@@ -738,7 +736,7 @@ static void test_parse_corpus(void **state)
 
 static void test_exec_corpus(void **state)
 {
-    run_table("metricsql_exec_cases.jsonl", exec_case, 322);
+    run_table("metricsql_exec_cases.jsonl", exec_case, 338);
 }
 
 static void test_error_corpus(void **state)

@@ -247,6 +247,99 @@ static void apply_linear_regression(const struct across *x)
         x->v[k] = mv + slope * ((double)((int64_t)k * x->grid->step_ms) / 1e3 - mt);
 }
 
+/* ---- from step to step ---- */
+
+/* What the values up to each step make together; a gap has what was before it. `n`: of them, with
+ * this one. */
+static void along(const struct across *x, double (*add)(double so_far, double v, double n))
+{
+    double so_far = absent(), n = 0;
+    for (size_t k = 0; k < x->grid->n; k++) {
+        if (!is_absent(x->v[k]))
+            so_far = ++n > 1 ? add(so_far, x->v[k], n) : x->v[k];
+        x->v[k] = so_far;
+    }
+}
+
+static double add_sum(double so_far, double v, double n)
+{
+    (void)n;
+    return so_far + v;
+}
+
+static double add_avg(double so_far, double v, double n)
+{
+    return so_far + (v - so_far) / n;
+}
+
+static double add_min(double so_far, double v, double n)
+{
+    (void)n;
+    return v < so_far ? v : so_far;
+}
+
+static double add_max(double so_far, double v, double n)
+{
+    (void)n;
+    return v > so_far ? v : so_far;
+}
+
+static double add_last(double so_far, double v, double n)
+{
+    (void)so_far;
+    (void)n;
+    return v;
+}
+
+static void apply_running_sum(const struct across *x)
+{
+    along(x, add_sum);
+}
+
+static void apply_running_avg(const struct across *x)
+{
+    along(x, add_avg);
+}
+
+static void apply_running_min(const struct across *x)
+{
+    along(x, add_min);
+}
+
+static void apply_running_max(const struct across *x)
+{
+    along(x, add_max);
+}
+
+static void apply_keep_last(const struct across *x)
+{
+    along(x, add_last);
+}
+
+static void apply_keep_next(const struct across *x)
+{
+    double next = absent();
+    for (size_t k = x->grid->n; k-- > 0;) {
+        if (!is_absent(x->v[k]))
+            next = x->v[k];
+        x->v[k] = next;
+    }
+}
+
+/* Gaps between two values become the straight line between them. */
+static void apply_interpolate(const struct across *x)
+{
+    size_t before = SIZE_MAX;
+    for (size_t k = 0; k < x->grid->n; k++) {
+        if (is_absent(x->v[k]))
+            continue;
+        for (size_t i = before + 1; before != SIZE_MAX && i < k; i++)
+            x->v[i] = x->v[before] +
+                      (x->v[k] - x->v[before]) * (double)(i - before) / (double)(k - before);
+        before = k;
+    }
+}
+
 /* ---- calls ---- */
 
 #define CALL_OF(fn)                                                                                \
@@ -276,6 +369,13 @@ PLAIN(stdvar, false)
 PLAIN(mad, false)
 PLAIN(zscore, false)
 PLAIN(linear_regression, false)
+PLAIN(running_sum, true)
+PLAIN(running_avg, true)
+PLAIN(running_min, true)
+PLAIN(running_max, true)
+PLAIN(keep_last, false)
+PLAIN(keep_next, false)
+PLAIN(interpolate, false)
 WITH_ARG(quantile)
 WITH_ARG(trim_zscore)
 WITH_ARG(trim_outliers)
@@ -296,15 +396,18 @@ CALL_OF(normalize)
     return ok;
 }
 
-#define ROW(fn, text)                                                                              \
+#define NAMED(text_name, fn, text)                                                                 \
     {                                                                                              \
-        .name = STR_INIT("range_" #fn), .args = {PROMQL_VECTOR}, .args_n = 1,                      \
-        .returns = PROMQL_VECTOR, .flags = FN_METRICSQL, .call = call_##fn, .help = STR_INIT(text) \
+        .name = STR_INIT(text_name), .args = {PROMQL_VECTOR}, .args_n = 1,                         \
+        .returns = PROMQL_VECTOR, .flags = FN_METRICSQL | FN_STEP_DEPENDENT, .call = call_##fn,    \
+        .help = STR_INIT(text)                                                                     \
     }
+#define ROW(fn, text) NAMED("range_" #fn, fn, text)
 #define ROW_ARG(fn, text)                                                                          \
     {                                                                                              \
         .name = STR_INIT("range_" #fn), .args = {PROMQL_SCALAR, PROMQL_VECTOR}, .args_n = 2,       \
-        .returns = PROMQL_VECTOR, .flags = FN_METRICSQL, .call = call_##fn, .help = STR_INIT(text) \
+        .returns = PROMQL_VECTOR, .flags = FN_METRICSQL | FN_STEP_DEPENDENT, .call = call_##fn,    \
+        .help = STR_INIT(text)                                                                     \
     }
 
 static const struct function rows[] = {
@@ -320,6 +423,13 @@ static const struct function rows[] = {
     ROW(mad, "Median distance of the values of each series from their median."),
     ROW(zscore, "Values as distances from their mean, in standard deviations."),
     ROW(linear_regression, "The straight line nearest to the values of each series."),
+    NAMED("running_sum", running_sum, "Sum of the values of each series up to each step."),
+    NAMED("running_avg", running_avg, "Mean of the values of each series up to each step."),
+    NAMED("running_min", running_min, "Smallest value of each series up to each step."),
+    NAMED("running_max", running_max, "Largest value of each series up to each step."),
+    NAMED("keep_last_value", keep_last, "Gaps have the value before them."),
+    NAMED("keep_next_value", keep_next, "Gaps have the value behind them."),
+    NAMED("interpolate", interpolate, "Gaps between two values are the line between them."),
     ROW_ARG(quantile, "Quantile of the values of each series over all steps."),
     ROW_ARG(trim_zscore, "Without values further than so many standard deviations off."),
     ROW_ARG(trim_outliers, "Without values further than so many median distances off."),
@@ -329,7 +439,7 @@ static const struct function rows[] = {
      .args_n = 1,
      .variadic = -1,
      .returns = PROMQL_VECTOR,
-     .flags = FN_METRICSQL,
+     .flags = FN_METRICSQL | FN_STEP_DEPENDENT,
      .call = call_normalize,
      .help = STR_INIT("Values between 0, the smallest of the series, and 1, the largest.")},
 };
