@@ -8,12 +8,9 @@
 #include "sys/self.h"
 
 static const struct collector collectors[] = {
-    {STR_INIT("cpu"), node_cpu_update},         {STR_INIT("diskstats"), node_diskstats_update},
-    {STR_INIT("filefd"), node_filefd_update},   {STR_INIT("filesystem"), node_filesystem_update},
-    {STR_INIT("loadavg"), node_loadavg_update}, {STR_INIT("meminfo"), node_meminfo_update},
-    {STR_INIT("netdev"), node_netdev_update},   {STR_INIT("pressure"), node_pressure_update},
-    {STR_INIT("stat"), node_stat_update},       {STR_INIT("time"), node_time_update},
-    {STR_INIT("uname"), node_uname_update},     {STR_INIT("vmstat"), node_vmstat_update},
+#define COLLECTOR(x) {STR_INIT(#x), node_##x##_update},
+#include "collect/collectors.def"
+#undef COLLECTOR
 };
 
 enum { COLLECTORS = sizeof collectors / sizeof *collectors, FILE_MAX = 8 << 20 };

@@ -30,18 +30,9 @@ struct collector {
     bool (*update)(struct collect_ctx *c, struct err *err);
 };
 
-bool node_cpu_update(struct collect_ctx *c, struct err *err);
-bool node_diskstats_update(struct collect_ctx *c, struct err *err);
-bool node_filefd_update(struct collect_ctx *c, struct err *err);
-bool node_filesystem_update(struct collect_ctx *c, struct err *err);
-bool node_loadavg_update(struct collect_ctx *c, struct err *err);
-bool node_meminfo_update(struct collect_ctx *c, struct err *err);
-bool node_netdev_update(struct collect_ctx *c, struct err *err);
-bool node_pressure_update(struct collect_ctx *c, struct err *err);
-bool node_stat_update(struct collect_ctx *c, struct err *err);
-bool node_time_update(struct collect_ctx *c, struct err *err);
-bool node_uname_update(struct collect_ctx *c, struct err *err);
-bool node_vmstat_update(struct collect_ctx *c, struct err *err);
+#define COLLECTOR(x) bool node_##x##_update(struct collect_ctx *c, struct err *err);
+#include "collect/collectors.def"
+#undef COLLECTOR
 
 void cpu_state_free(struct cpu_state *s);
 struct fs_state *fs_state_new(const struct collect_options *o);
