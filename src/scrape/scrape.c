@@ -65,12 +65,17 @@ struct dropped {
     str pool, error;
 };
 
+struct pool_note {
+    str name;
+    size_t dropped;
+};
+
 struct scraper {
     struct scrape_options o;
     pthread_mutex_t lock;
     VEC(struct target *) targets; /* changed on the loop under `lock` */
     VEC(struct dropped) dropped;
-    VEC(str) pools;
+    VEC(struct pool_note) pools;
     struct arena shown; /* text of dropped and pools */
     bool stopping;
     void (*stopped)(void *arg);
@@ -388,6 +393,7 @@ struct applying {
     struct map known; /* id bytes -> target */
     struct arena arena, shown;
     VEC(struct dropped) dropped;
+    VEC(size_t) dropped_n;              /* of each job so far: by relabelling, kept or not */
     VEC(struct target_settings *) made; /* of the job at hand */
 };
 
@@ -420,6 +426,8 @@ static void one_address(struct applying *ap, struct labels group, str address)
     }
     if (fate == TARGET_WRONG)
         self_add(SELF_SCRAPE_TARGETS_WRONG, 1);
+    else
+        vec_last(&ap->dropped_n)++;
     note_dropped(ap, &set->spec, err.msg);
     settings_free(set);
 }
@@ -497,7 +505,8 @@ static void show_lists(struct applying *ap, const struct prom_config *c)
     for (size_t i = 0; i < ap->dropped.n; i++)
         vec_push(&s->dropped, ap->dropped.at[i]);
     for (size_t i = 0; i < c->scrape.n; i++)
-        vec_push(&s->pools, arena_dup(&s->shown, c->scrape.at[i].job_name));
+        vec_push(&s->pools, (struct pool_note){arena_dup(&s->shown, c->scrape.at[i].job_name),
+                                               ap->dropped_n.at[i]});
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -529,8 +538,10 @@ bool scrape_apply(struct scraper *s, const struct prom_config *c, void (*unref)(
     }
     struct applying ap = {.s = s};
     know_targets(&ap);
-    for (size_t i = 0; i < c->scrape.n; i++)
+    for (size_t i = 0; i < c->scrape.n; i++) {
+        vec_push(&ap.dropped_n, 0);
         apply_job(&ap, jobs[i]);
+    }
     retire_unwanted(s);
     show_lists(&ap, c);
     for (size_t i = 0; i < c->scrape.n; i++)
@@ -538,6 +549,7 @@ bool scrape_apply(struct scraper *s, const struct prom_config *c, void (*unref)(
     free(jobs);
     vec_fini(&ap.made);
     vec_fini(&ap.dropped);
+    vec_fini(&ap.dropped_n);
     map_fini(&ap.known);
     arena_fini(&ap.arena);
     if (--held->refs == 0) { /* no target: nothing keeps the configuration */
@@ -635,7 +647,7 @@ static void pools_of(const struct scraper *s, struct arena *a, struct scrape_tar
 {
     out->pools = arena_array(a, str, s->pools.n + s->targets.n);
     for (size_t i = 0; i < s->pools.n; i++)
-        out->pools[out->pools_n++] = arena_dup(a, s->pools.at[i]);
+        out->pools[out->pools_n++] = arena_dup(a, s->pools.at[i].name);
     for (size_t i = 0; i < s->targets.n; i++)
         if (s->targets.at[i]->emitter)
             out->pools[out->pools_n++] = arena_dup(a, s->targets.at[i]->now->job->conf->job_name);
@@ -645,6 +657,11 @@ static void pools_of(const struct scraper *s, struct arena *a, struct scrape_tar
         if (n == 0 || !str_eq(out->pools[n - 1], out->pools[i]))
             out->pools[n++] = out->pools[i];
     out->pools_n = n;
+    out->pools_dropped = arena_array(a, size_t, n + 1);
+    for (size_t i = 0; i < n; i++)
+        VEC_EACH (p, &s->pools)
+            if (str_eq(p->name, out->pools[i]))
+                out->pools_dropped[i] += p->dropped;
 }
 
 void scrape_targets(struct scraper *s, struct arena *a, struct scrape_targets *out)

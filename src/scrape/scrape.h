@@ -119,7 +119,8 @@ struct scrape_targets {
     size_t active_n;
     struct scrape_dropped_info *dropped;
     size_t dropped_n;
-    str *pools; /* names of the jobs, sorted */
+    str *pools;            /* names of the jobs, sorted */
+    size_t *pools_dropped; /* of each pool: how many relabelling dropped, also those not kept */
     size_t pools_n;
 };
 /* A copy in the arena; any thread. */

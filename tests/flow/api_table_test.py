@@ -115,7 +115,7 @@ GET_ONLY = [
     ("label/%FF/values", {}, 400, ("bad_data", "invalid label name")),
     ("metadata", {}, 200, lambda d: isinstance(d, dict)),
     ("metadata", {"limit": "x"}, 400, ("bad_data", "limit")),
-    ("targets", {}, 200, lambda d: d == {"activeTargets": [], "droppedTargets": []} or "droppedTargetCounts" in d),
+    ("targets", {}, 200, lambda d: d == {"activeTargets": [], "droppedTargets": [], "droppedTargetCounts": {}}),
     ("targets", {"state": "active"}, 200, lambda d: d["activeTargets"] == []),
     ("targets/metadata", {}, 404, ("not_found", "specified metadata not found")),
     ("targets/metadata", {"match_target": "{"}, 400, ("bad_data", "match_target")),

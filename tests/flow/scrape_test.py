@@ -480,6 +480,7 @@ def dropped_targets_are_shown():
         data = s.targets()
         assert [t["labels"]["team"] for t in data["activeTargets"]] == ["a"]
         assert [t["discoveredLabels"]["__address__"] for t in data["droppedTargets"]] == ["gone.example:1"]
+        assert sum(data["droppedTargetCounts"].values()) == 1, data["droppedTargetCounts"]
         assert s.targets(state="active")["droppedTargets"] == []
         assert s.targets(state="dropped")["activeTargets"] == []
         assert s.server.get("/api/v1/scrape_pools").json["data"]["scrapePools"] == ["j"]

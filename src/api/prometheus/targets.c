@@ -73,6 +73,12 @@ void prometheus_targets(struct call *c)
             dropped_target(&w, &t.dropped[i]);
     }
     json_close_array(&w);
+    json_put_key(&w, STR("droppedTargetCounts"));
+    json_open_object(&w);
+    for (size_t i = 0; i < t.pools_n && !str_eqz(state, "active"); i++)
+        if (!pool.n || str_eq(pool, t.pools[i]))
+            json_pair_u64(&w, arena_dup(c->req->arena, t.pools[i]).p, t.pools_dropped[i]);
+    json_close_object(&w);
     json_close_object(&w);
     success_end(&r, &w);
 }
