@@ -117,8 +117,7 @@ static bool load_runs(struct index *x, struct dec *d, uint64_t *values_n)
     *values_n = 0;
     for (uint32_t i = 0; i < x->runs_n && !d->bad; i++) {
         uint32_t schema = take_below(d, x->schemas_n), n = take_below(d, x->series_n + 1ULL);
-        x->runs[i] =
-            (struct run){.first = (uint32_t)series, .schema = schema, .values_at = *values_n};
+        x->runs[i] = (struct run){.first = (uint32_t)series, .schema = schema};
         if (d->bad || n == 0 || (x->schemas[schema].n == 0 && n > 1))
             return false;
         series += n;
@@ -126,48 +125,70 @@ static bool load_runs(struct index *x, struct dec *d, uint64_t *values_n)
         if (series > x->series_n)
             return false;
     }
-    x->runs[x->runs_n] = (struct run){.first = x->series_n, .values_at = *values_n};
+    x->runs[x->runs_n] = (struct run){.first = x->series_n};
     /* Each value takes a byte. */
     return !d->bad && series == x->series_n && *values_n <= dec_left(d);
 }
 
-static bool load_columns(struct index *x, struct dec *d, uint32_t i)
+/* n symbols, and what they lie between. */
+static bool load_column(const struct index *x, struct dec *d, uint32_t n, uint32_t *out,
+                        struct run_column *c)
+{
+    uint64_t v = 0;
+    *c = (struct run_column){.min = UINT32_MAX};
+    for (uint32_t s = 0; s < n; s++) {
+        v += (uint64_t)dec_svar(d);
+        if (d->bad || v >= x->symbols_n)
+            return false;
+        out[s] = (uint32_t)v;
+        c->min = out[s] < c->min ? out[s] : c->min;
+        c->max = out[s] > c->max ? out[s] : c->max;
+    }
+    uint32_t span = c->max - c->min;
+    c->width = span == 0 ? 0 : span <= UINT8_MAX ? 1 : span <= UINT16_MAX ? 2 : 4;
+    return true;
+}
+
+/* `room` is for the symbols of the run, column by column, until their widths are known. */
+static bool load_columns(struct index *x, struct dec *d, uint32_t i, struct enc *room)
 {
     struct run *r = &x->runs[i];
     uint32_t labels = x->schemas[r->schema].n, n = r[1].first - r->first;
-    uint32_t *min = arena_alloc(&x->arena, (2 * labels + 1) * sizeof *min), *max = min + labels;
+    struct run_column *columns = arena_alloc(&x->arena, (labels + 1) * sizeof *columns);
+    uint32_t *values = (uint32_t *)(void *)enc_room(room, (uint64_t)labels * n * sizeof *values);
     for (uint32_t k = 0; k < labels; k++) {
-        uint32_t *at = &x->values[r->values_at + k];
-        uint64_t v = 0;
-        min[k] = UINT32_MAX;
-        max[k] = 0;
-        for (uint32_t s = 0; s < n; s++, at += labels) {
-            v += (uint64_t)dec_svar(d);
-            if (d->bad || v >= x->symbols_n)
-                return false;
-            *at = (uint32_t)v;
-            min[k] = *at < min[k] ? *at : min[k];
-            max[k] = *at > max[k] ? *at : max[k];
-        }
-        if (k == 0 && min[0] != max[0])
+        if (!load_column(x, d, n, values + (uint64_t)k * n, &columns[k]))
             return false;
+        columns[k].at = (uint16_t)r->stride;
+        r->stride += columns[k].width;
     }
-    r->min = min;
-    r->max = max;
+    if (labels && columns[0].width)
+        return false;
+    uint8_t *rows = arena_alloc(&x->arena, (uint64_t)n * r->stride + 1);
+    for (uint32_t k = 0; k < labels; k++)
+        for (uint32_t s = 0; s < n && columns[k].width; s++) {
+            uint32_t v = values[(uint64_t)k * n + s] - columns[k].min;
+            memcpy(rows + (uint64_t)s * r->stride + columns[k].at, &v, columns[k].width);
+        }
+    r->columns = columns;
+    r->rows = rows;
     return true;
 }
+static_assert(4 * SERIES_LABELS_MAX <= UINT16_MAX, "places in a row have 16 bits");
 
 /* As labels_cmp; numbers of symbols are in order of their text. */
 static int ids_cmp(const struct index *x, const struct run *r, uint32_t a, const struct run *q,
                    uint32_t b)
 {
     const struct schema *s = &x->schemas[r->schema], *t = &x->schemas[q->schema];
-    const uint32_t *v = run_values(x, r, a), *w = run_values(x, q, b);
     for (uint32_t i = 0; i < s->n && i < t->n; i++) {
         if (s->names[i] != t->names[i])
             return s->names[i] < t->names[i] ? -1 : 1;
-        if (v[i] != w[i])
-            return v[i] < w[i] ? -1 : 1;
+        if (r == q && r->columns[i].width == 0)
+            continue;
+        uint32_t v = run_value(r, a, i), w = run_value(q, b, i);
+        if (v != w)
+            return v < w ? -1 : 1;
     }
     return (s->n > t->n) - (s->n < t->n);
 }
@@ -195,11 +216,12 @@ static bool load_series(struct index *x, bytes raw)
     if (!load_schemas(x, &d) || !load_runs(x, &d, &values_n))
         return false;
     x->values_n = values_n;
-    x->values = arena_alloc(&x->arena, (values_n + 1) * sizeof *x->values);
-    for (uint32_t i = 0; i < x->runs_n; i++)
-        if (!load_columns(x, &d, i))
-            return false;
-    return !d.bad && dec_left(&d) == 0 && is_sorted(x);
+    struct enc room = {0};
+    bool ok = true;
+    for (uint32_t i = 0; i < x->runs_n && ok; i++)
+        ok = load_columns(x, &d, i, &room);
+    enc_fini(&room);
+    return ok && !d.bad && dec_left(&d) == 0 && is_sorted(x);
 }
 
 static bool load_pages(struct index *x, struct dec *d, const struct part_section *s,
@@ -375,10 +397,9 @@ struct labels index_labels(const struct index *x, uint32_t id, struct arena *a)
 {
     const struct run *r = index_run_of(x, id);
     const struct schema *s = &x->schemas[r->schema];
-    const uint32_t *v = run_values(x, r, id);
     struct label *at = arena_alloc(a, (s->n + 1) * sizeof *at);
     for (uint32_t i = 0; i < s->n; i++)
-        at[i] = (struct label){x->symbols[s->names[i]], x->symbols[v[i]]};
+        at[i] = (struct label){x->symbols[s->names[i]], x->symbols[run_value(r, id, i)]};
     return (struct labels){at, s->n};
 }
 

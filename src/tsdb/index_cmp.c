@@ -32,13 +32,12 @@ int index_cmp(struct index_place *p, struct index_place *q)
 {
     const struct run *r = run_of(p), *s = run_of(q);
     const struct schema *ps = &p->x->schemas[r->schema], *qs = &q->x->schemas[s->schema];
-    const uint32_t *a = run_values(p->x, r, p->id), *b = run_values(q->x, s, q->id);
     bool same_names = p->schemas[0] == ps && p->schemas[1] == qs;
     uint32_t n = ps->n < qs->n ? ps->n : qs->n;
     for (uint32_t k = 0; k < n; k++) {
         int c = same_names ? 0 : str_cmp(p->x->symbols[ps->names[k]], q->x->symbols[qs->names[k]]);
         if (!c)
-            c = text_cmp(p, a[k], q, b[k], k);
+            c = text_cmp(p, run_value(r, p->id, k), q, run_value(s, q->id, k), k);
         if (c)
             return c;
     }

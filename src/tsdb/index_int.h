@@ -19,8 +19,17 @@ struct schema {
 /* The series [first, first of the next) have one schema and one first value. */
 struct run {
     uint32_t first, schema;
-    uint64_t values_at;        /* of its first series, in index.values */
-    const uint32_t *min, *max; /* of each label, over its series */
+    uint32_t stride;                  /* bytes of a series in `rows` */
+    const struct run_column *columns; /* of each label */
+    const uint8_t *rows;
+};
+
+/* The values of one label in a run: symbols from min to max, as their distances to min, which
+ * mostly fit in a byte and in none when all are the same. */
+struct run_column {
+    uint32_t min, max;
+    uint16_t at;   /* in a row */
+    uint8_t width; /* bytes: 0, 1, 2, 4 */
 };
 
 struct time_row {
@@ -58,8 +67,7 @@ struct index {
     uint32_t schemas_n;
     struct run *runs; /* runs_n + 1: the last one is empty */
     uint32_t runs_n;
-    uint32_t *values; /* of all series, in order of labels */
-    uint64_t values_n;
+    uint64_t values_n; /* labels of all series */
     struct postings_dir postings;
     uint32_t series_n;
     uint32_t *first_block; /* series_n + 1 */
@@ -82,10 +90,17 @@ bool index_damaged(const struct index *x, const char *what, struct err *err);
 const struct run *index_run_of(const struct index *x, uint32_t id);
 /* False: no series has a label or value with this text. */
 bool index_symbol(const struct index *x, str text, uint32_t *out);
-/* The symbols of its values. */
-static inline const uint32_t *run_values(const struct index *x, const struct run *r, uint32_t id)
+/* The symbol of its value of label k of the run's schema. */
+static inline uint32_t run_value(const struct run *r, uint32_t id, uint32_t k)
 {
-    return &x->values[r->values_at + (uint64_t)(id - r->first) * x->schemas[r->schema].n];
+    const struct run_column *c = &r->columns[k];
+    const uint8_t *p = r->rows + (uint64_t)(id - r->first) * r->stride + c->at;
+    uint32_t v = 0;
+    if (c->width == 1)
+        v = *p;
+    else if (c->width)
+        memcpy(&v, p, c->width == 2 ? 2 : 4);
+    return c->min + v;
 }
 
 /* ---- index_extras.c: histograms, start timestamps, exemplars ---- */

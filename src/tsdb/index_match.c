@@ -254,9 +254,9 @@ static bool test_run(const struct match *k, const struct run *r, const struct te
         if (at-- == 0) {
             if (!t->ask.absent)
                 return false;
-        } else if (r->min[at] != r->max[at]) {
+        } else if (r->columns[at].width) {
             open[(*open_n)++] = (struct column_test){t, at};
-        } else if (!holds(k, t, r->min[at])) {
+        } else if (!holds(k, t, r->columns[at].min)) {
             return false;
         }
     }
@@ -266,9 +266,8 @@ static bool test_run(const struct match *k, const struct run *r, const struct te
 static bool test_series(const struct match *k, const struct run *r, uint32_t id,
                         const struct column_test *open, size_t open_n)
 {
-    const uint32_t *v = run_values(k->x, r, id);
     for (size_t i = 0; i < open_n; i++)
-        if (!holds(k, open[i].t, v[open[i].at]))
+        if (!holds(k, open[i].t, run_value(r, id, open[i].at)))
             return false;
     return true;
 }

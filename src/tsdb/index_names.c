@@ -39,12 +39,12 @@ static void mark_ids(const struct seeing *s, const struct run *r, const uint32_t
     uint32_t at = columdict(s, r);
     if (at == s->x->schemas[r->schema].n)
         return;
-    if (r->min[at] == r->max[at]) {
-        s->marks[r->min[at]] = 1;
+    if (r->columns[at].width == 0) {
+        s->marks[r->columns[at].min] = 1;
         return;
     }
     for (size_t i = 0; i < n; i++)
-        s->marks[run_values(s->x, r, ids[i])[at]] = 1;
+        s->marks[run_value(r, ids[i], at)] = 1;
 }
 
 /* Of all series: what the postings are of. */
@@ -120,7 +120,7 @@ static bool has_label(const struct index *x, const struct run *r, uint32_t id, u
     const struct schema *s = &x->schemas[r->schema];
     for (uint32_t i = 0; i < s->n; i++)
         if (s->names[i] == name)
-            return run_values(x, r, id)[i] == value;
+            return run_value(r, id, i) == value;
     return false;
 }
 

@@ -43,7 +43,7 @@ static struct labels random_set(struct world *w, struct rng *r, unsigned density
     return (struct labels){at, n};
 }
 
-static void write_part(struct world *w)
+static void write_part(struct world *w, const struct labels *sets, size_t n)
 {
     struct err err = {0};
     struct part_info info = {.id = 1};
@@ -52,8 +52,8 @@ static void write_part(struct world *w)
     double v = 1;
     assert_true(w->env.disk->ops->mkdir(w->env.disk, STR("p"), &err));
     struct index_writer *x = index_writer_new(part_writer_open(w->env.disk, STR("p"), 1, &err));
-    for (size_t i = 0; i < w->n; i++)
-        index_writer_series(x, w->sets[i], &t, &v, 1);
+    for (size_t i = 0; i < n; i++)
+        index_writer_series(x, sets[i], &t, &v, 1);
     assert_true(index_writer_finish(x, &info, &size, &err));
     struct blob *b = blob_file_open(w->env.disk, STR("p/0000000000000001.part"), &err);
     w->part = part_open(b, &err);
@@ -61,7 +61,7 @@ static void write_part(struct world *w)
     w->index = index_load(w->part, &err);
     if (!w->index)
         fail_msg("%s", err.msg);
-    assert_int_equal(index_series_n(w->index), w->n);
+    assert_int_equal(index_series_n(w->index), n);
     assert_true(index_check_postings(w->index, &err));
 }
 
@@ -84,7 +84,7 @@ static void world_init(struct world *w, struct rng *r)
     for (size_t i = 0; i < all; i++)
         if (w->n == 0 || !labels_eq(w->sets[w->n - 1], sets[i]))
             w->sets[w->n++] = sets[i];
-    write_part(w);
+    write_part(w, w->sets, w->n);
 }
 
 static void world_fini(struct world *w)
@@ -397,7 +397,7 @@ static void test_of_others(void **state)
         *l = (struct label){STR("a"), str_from_z(values[i])};
         w.sets[w.n++] = (struct labels){l, 1};
     }
-    write_part(&w);
+    write_part(&w, w.sets, w.n);
     struct posting *at = w.index->postings.at;
     assert_int_equal(w.index->postings.n, 3);
     at[0].at = 1;
@@ -407,12 +407,58 @@ static void test_of_others(void **state)
     world_fini(&w);
 }
 
+static str number(struct arena *a, char letter, unsigned n)
+{
+    return arena_printf(a, "%c%05u", letter, n);
+}
+
+/* One run whose columns take all widths. */
+static void test_widths(void **state)
+{
+    enum { N = 70000 };
+    struct world w = {.sim = sim_new(1)};
+    struct matcher m[2];
+    struct id_list ids;
+    struct err err;
+    w.env = sim_env(w.sim);
+    arena_init(&w.arena, 0);
+    head_init(&w.head, 1);
+    struct labels *sets = arena_array(&w.arena, struct labels, N);
+    for (unsigned i = 0; i < N; i++) {
+        struct label *l = arena_array(&w.arena, struct label, 5);
+        l[0] = (struct label){STR("__name__"), STR("m")};
+        l[1] = (struct label){STR("a"), number(&w.arena, 'x', i)};
+        l[2] = (struct label){STR("b"), number(&w.arena, 'y', i % 3)};
+        l[3] = (struct label){STR("c"), number(&w.arena, 'z', i % 300)};
+        l[4] = (struct label){STR("d"), i % 2 ? STR("x00000") : STR("z99999")};
+        sets[i] = (struct labels){l, 5};
+    }
+    write_part(&w, sets, N);
+    assert_int_equal(w.index->runs_n, 1);
+    static const unsigned widths[] = {0, 4, 1, 2, 4};
+    for (size_t i = 0; i < TESTS_N(widths); i++)
+        assert_int_equal(w.index->runs[0].columns[i].width, widths[i]);
+    for (unsigned i = 0; i < N; i++) {
+        struct arena a ARENA_CLEANUP;
+        arena_init(&a, 0);
+        assert_true(labels_eq(index_labels(w.index, i, &a), sets[i]));
+    }
+    assert_true(matcher_init(&m[0], MATCH_EQ, STR("c"), STR("z00017"), &err) &&
+                matcher_init(&m[1], MATCH_RE, STR("d"), STR("x.*"), &err));
+    index_match(w.index, m, 2, &w.arena, &ids);
+    assert_int_equal(ids.n, N / 300 + (N % 300 > 17));
+    assert_int_equal(ids.at[1], 317);
+    matcher_fini(&m[0]);
+    matcher_fini(&m[1]);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matchers),  cmocka_unit_test(test_leaving),
         cmocka_unit_test(test_lists),     cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_of_others),
+        cmocka_unit_test(test_of_others), cmocka_unit_test(test_widths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
