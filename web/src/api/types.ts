@@ -119,5 +119,6 @@ export interface Block {
 export interface NunchiStatus {
     warnings?: ConfigWarning[];
     storage?: StorageSizes;
-    limits?: { name: string; value: string | number; setting?: string }[];
+    /** `used` of `max` where it is counted. */
+    limits?: { name: string; value: string | number; setting?: string; used?: number; max?: number }[];
 }

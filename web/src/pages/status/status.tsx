@@ -6,7 +6,7 @@ import type { FunctionComponent } from 'preact';
 import licences from 'virtual:licences';
 import { status } from '../../api/client.ts';
 import { useResource } from '../../api/resource.ts';
-import type { Answer, ConfigWarning } from '../../api/types.ts';
+import type { Answer, ConfigWarning, NunchiStatus } from '../../api/types.ts';
 import { usePageTitle } from '../../app/page-title.ts';
 import { formatInstant } from '../../time/format.ts';
 import { tick, zone } from '../../time/state.ts';
@@ -136,6 +136,17 @@ function limitText(value: string | number): string {
     return /^\d{4,}$/.test(String(value)) ? Number(value).toLocaleString('en') : String(value);
 }
 
+function Used({ limit }: { limit: NonNullable<NunchiStatus['limits']>[number] }) {
+    const { used, max = 0, value } = limit;
+    if (used === undefined) return <span class="dim">–</span>;
+    return (
+        <div class="used">
+            {formatRounded(/iB$/.test(String(value)) ? 'bytes' : 'none', used)}
+            <meter class="bar" min={0} max={max} low={max * 0.8} high={max * 0.8} optimum={0} value={used} aria-label={`${limit.name}: used`} />
+        </div>
+    );
+}
+
 function Limits() {
     const resource = useNunchi();
     return (
@@ -143,7 +154,10 @@ function Limits() {
             <p class="card-text dim">What passes one of these is refused with an error that names the setting; what was there before goes on.</p>
             <Loaded resource={resource}>
                 {({ limits = [] }) => (
-                    <DataTable columns={['Limit', '#Value', 'Setting']} rows={limits.map((l) => [l.name, limitText(l.value), <code key={l.name}>{l.setting}</code>])} />
+                    <DataTable
+                        columns={['Limit', '#Used now', '#Value', 'Setting']}
+                        rows={limits.map((l) => [l.name, <Used key={l.name} limit={l} />, limitText(l.value), <code key={l.name}>{l.setting}</code>])}
+                    />
                 )}
             </Loaded>
         </Card>
