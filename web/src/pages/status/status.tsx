@@ -18,6 +18,7 @@ import { Tabs } from '../../ui/tabs.tsx';
 import { formatRounded } from '../../units/units.ts';
 import { hrefTo, open, page, params } from '../../url-state/location.ts';
 import { Card, DataTable, Loaded, useNunchi, words } from './cards.tsx';
+import { Queries } from './queries.tsx';
 import { Storage } from './storage.tsx';
 import './status.css';
 
@@ -25,6 +26,7 @@ import './status.css';
 const sections: readonly { id: string; text: string; path?: string; view: FunctionComponent }[] = [
     { id: 'overview', text: 'Overview', view: Overview },
     { id: 'storage', text: 'Storage', path: 'tsdb-status', view: Storage },
+    { id: 'queries', text: 'Queries', view: Queries },
     { id: 'limits', text: 'Limits', view: Limits },
     { id: 'config', text: 'Configuration', path: 'config', view: Config },
     { id: 'flags', text: 'Flags', path: 'flags', view: Flags },
