@@ -242,9 +242,11 @@ static void test_explain(void **state)
     assert_non_null(e);
     assert_true(promql_exec(&q, &x.arena, &x.r, &x.err));
     promql_explain(e, x.r.costs, &w);
-    assert_true(str_find(strbuf_str(&b), STR("{\"expr\":\"sum(rate(a[5m])) + 1\",\"rows\":1,"
-                                             "\"calls\":1,\"parts\":[{\"expr\":\"sum(")) >= 0);
-    assert_true(str_find(strbuf_str(&b), STR("{\"expr\":\"a[5m]\",\"rows\":3,\"calls\":1,")) > 0);
+    assert_true(
+        str_find(strbuf_str(&b), STR("{\"expr\":\"sum(rate(a[5m])) + 1\",\"rows\":1,\"samples\":15,"
+                                     "\"calls\":1,\"parts\":[{\"expr\":\"sum(")) >= 0);
+    assert_true(str_find(strbuf_str(&b),
+                         STR("{\"expr\":\"a[5m]\",\"rows\":3,\"samples\":15,\"calls\":1,")) > 0);
     promql_expr_free(e);
 
     for (int i = 0; i < 90; i++)

@@ -120,6 +120,7 @@ struct promql_query {
 struct promql_cost {
     int64_t ns;     /* of wall time, with the parts below it, without what took its rows */
     uint64_t rows;  /* series given */
+    uint64_t samples; /* decoded for it and the parts below */
     uint64_t calls; /* evaluations: more than one in an aggregation's parameter, a subquery, ... */
 };
 
