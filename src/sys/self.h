@@ -18,7 +18,7 @@ enum self_id {
     SELF_N
 };
 
-enum self_type { SELF_TYPE_COUNTER, SELF_TYPE_GAUGE };
+enum self_type { SELF_TYPE_COUNTER, SELF_TYPE_SECONDS, SELF_TYPE_GAUGE };
 
 struct self_row {
     enum self_type type;

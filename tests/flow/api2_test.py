@@ -184,7 +184,7 @@ def metricsql_is_there_when_asked_for():
             text = 'WITH (w = {job="a"}) rate(m{w}) keep_metric_names if m{a="b" or job="a"}'
             shown = s.get("/api/v1/format_query", query=text).json["data"]
             assert shown == 'rate(m{job="a"}) keep_metric_names if m{a="b" or job="a"}', shown
-            tree = s.get("/api/v1/parse_query", query=text).json["data"]["expr"]
+            tree = s.get("/api/v1/parse_query", query=text).json["data"]
             assert tree["op"] == "if" and tree["lhs"]["keepMetricNames"], tree
             assert tree["lhs"]["args"][0]["implicitRange"], tree
             assert tree["rhs"]["orMatchers"][0][0]["value"] == "a", tree
