@@ -251,7 +251,23 @@ static void json_seconds(struct json_writer *w, const char *key, int64_t ns)
     json_put_raw(w, str_of(text, f64_format((double)ns / 1e9, text)));
 }
 
-static void write_stats(struct json_writer *w, const struct promql_stats *s)
+/* [[time, samples], ...] */
+static void write_steps(struct json_writer *w, const struct promql_query *q,
+                        const struct promql_stats *s)
+{
+    json_put_key(w, STR("totalQueryableSamplesPerStep"));
+    json_open_array(w);
+    for (size_t i = 0; i < s->steps_n; i++) {
+        json_open_array(w);
+        json_time(w, q->start + (int64_t)i * q->step_ms);
+        json_put_u64(w, s->samples_per_step[i]);
+        json_close_array(w);
+    }
+    json_close_array(w);
+}
+
+static void write_stats(struct json_writer *w, const struct promql_query *q,
+                        const struct promql_stats *s)
 {
     json_put_key(w, STR("stats"));
     json_open_object(w);
@@ -264,8 +280,11 @@ static void write_stats(struct json_writer *w, const struct promql_stats *s)
     json_close_object(w);
     json_put_key(w, STR("samples"));
     json_open_object(w);
+    if (s->samples_per_step)
+        write_steps(w, q, s);
     json_pair_u64(w, "totalQueryableSamples", s->samples_total);
     json_pair_u64(w, "samplesRead", s->samples_read);
+    json_pair_u64(w, "peakSamples", s->peak_bytes / PROMQL_SAMPLE_BYTES);
     json_pair_u64(w, "seriesRead", s->series_read);
     json_pair_u64(w, "peakBytes", s->peak_bytes);
     json_close_object(w);
@@ -318,7 +337,7 @@ void query_write_rest(struct call *c, const struct promql_query *q, const struct
                       struct json_writer *w)
 {
     if (http_params_get(&c->params, STR("stats")).n)
-        write_stats(w, &res->stats);
+        write_stats(w, q, &res->stats);
     if (res->costs) {
         json_put_key(w, STR("explain"));
         promql_explain(q->expr, res->costs, w);
@@ -384,6 +403,7 @@ static void execute(struct call *c, struct promql_query *q, uint64_t limit)
     q->scrape_interval_ms = config->scrape_interval_ms;
     q->budget = c->budget;
     q->features = c->api->query.features;
+    q->step_stats = str_eqz(http_params_get(&c->params, STR("stats")), "all");
     q->explain = str_eqz(http_params_get(&c->params, STR("explain")), "true");
     int64_t begin = env_mono_ns(c->api->env);
     bool ok = promql_exec(q, c->arena, &res, &err);
