@@ -40,13 +40,26 @@ static bool counts(const struct tier_row *r, enum tier_function fn)
     return r->count > 0 && (!r->hist || any_kind);
 }
 
+/* The first of rising times behind t, or n. */
+static size_t samples_behind(const ts_ms *at, size_t n, ts_ms t)
+{
+    size_t lo = 0, hi = n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (at[mid] > t)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+/* Most windows end before the samples begin. */
 static void add_samples(struct pieces *p, const struct tier_series *s)
 {
-    size_t lo = 0, hi = s->n;
-    while (lo < hi && s->t[hi - 1] > p->end)
-        hi--;
-    while (lo < hi && s->t[lo] <= p->start)
-        lo++;
+    if (s->n == 0 || s->t[0] > p->end)
+        return;
+    size_t lo = samples_behind(s->t, s->n, p->start), hi = samples_behind(s->t, s->n, p->end);
     tier_fold_samples(&p->inside, s->t + lo, s->v + lo, hi - lo);
 }
 
