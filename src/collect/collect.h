@@ -31,7 +31,8 @@ void collect_free(struct emitter *e);
 /* Names of all collectors, for help and completion. */
 size_t collect_names(const str **names);
 
-/* This process: sys/self.def, process_* as the client libraries define them, nunchi_build_info. */
+/* This process: sys/self.def, process_* as the client libraries define them, nunchi_build_info.
+ * Several threads may call emit at once. */
 struct emitter *collect_self_new(void);
 void collect_self_free(struct emitter *e);
 

@@ -31,7 +31,7 @@ struct recorder {
 static void record_family(struct emit *e, str name, enum metric_type type, str help)
 {
     struct recorder *r = (struct recorder *)e;
-    static char family[256];
+    static _Thread_local char family[256];
     snprintf(family, sizeof family, "%.*s", STR_ARG(name));
     r->family = str_from_z(family);
     strbuf_addf(&r->out, "# HELP %.*s %.*s\n", STR_ARG(name), STR_ARG(help));
@@ -441,6 +441,34 @@ static void test_self(void **state)
     collect_self_free(NULL);
 }
 
+static void *emit_again(void *emitter)
+{
+    for (int i = 0; i < 200; i++) {
+        STRBUF_CLEANUP struct strbuf out = {0};
+        struct err err = {0};
+        if (!collect_text(emitter, &out, &err) || !strstr(out.p, "\nprocess_open_fds "))
+            return emitter;
+    }
+    return NULL;
+}
+
+/* The server's watch of itself and clients of /metrics meet. */
+static void test_self_by_several(void **state)
+{
+    struct emitter *e = collect_self_new();
+    pthread_t threads[4];
+    void *wrong = NULL, *one;
+    (void)state;
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, emit_again, e), 0);
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        pthread_join(threads[i], &one);
+        wrong = one ? one : wrong;
+    }
+    assert_null(wrong);
+    collect_self_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,7 +476,7 @@ int main(void)
         cmocka_unit_test(test_names),       cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_stuck_mount), cmocka_unit_test(test_falling_counters),
         cmocka_unit_test(test_nonsense),    cmocka_unit_test(test_disk_names),
-        cmocka_unit_test(test_self),
+        cmocka_unit_test(test_self),        cmocka_unit_test(test_self_by_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 
 struct self_emitter {
     struct emitter base;
-    struct collect_ctx ctx;
     struct host_units units;
 };
 
@@ -17,11 +16,12 @@ static void put_self_rows(struct collect_ctx *c)
     for (int i = 0; i < SELF_N; i++) {
         const struct self_row *r = &self_rows[i];
         if (i == 0 || strcmp(r[-1].name, r->name) != 0)
-            put_family(c, r->name, r->type == SELF_TYPE_GAUGE ? METRIC_GAUGE : METRIC_COUNTER,
+            put_family(c, r->name, r->type == SELF_TYPE_COUNTER ? METRIC_COUNTER : METRIC_GAUGE,
                        r->help);
         struct label l = {str_from_z(r->label), str_from_z(r->value)};
-        double v = (double)self_get((enum self_id)i);
-        put_labels(c, r->name, &l, r->label[0] ? 1 : 0, r->type == SELF_TYPE_SECONDS ? v / 1e9 : v);
+        bool micros = str_ends(str_from_z(r->name), STR("_seconds_total"));
+        double v = (double)self_get((enum self_id)i) / (micros ? 1e6 : 1);
+        put_labels(c, r->name, &l, r->label[0] ? 1 : 0, v);
     }
 }
 
@@ -44,13 +44,12 @@ static bool stat_fields(str text, uint64_t field[FIELD_RSS + 1])
     return ok;
 }
 
-static bool put_stat(struct self_emitter *s, struct err *err)
+static bool put_stat(struct collect_ctx *c, const struct host_units *units, struct err *err)
 {
-    struct collect_ctx *c = &s->ctx;
     uint64_t f[FIELD_RSS + 1] = {0};
     struct stat_totals host;
     str text;
-    double ticks = (double)s->units.ticks_per_s;
+    double ticks = (double)units->ticks_per_s;
     if (!collect_read(c, &text, err, c->procfs, "self/stat"))
         return false;
     if (!stat_fields(text, f))
@@ -61,7 +60,7 @@ static bool put_stat(struct self_emitter *s, struct err *err)
             "Total user and system CPU time spent in seconds.",
             (double)(f[FIELD_UTIME] + f[FIELD_STIME]) / ticks);
     put_one(c, "process_resident_memory_bytes", METRIC_GAUGE, "Resident memory size in bytes.",
-            (double)f[FIELD_RSS] * (double)s->units.page_bytes);
+            (double)f[FIELD_RSS] * (double)units->page_bytes);
     put_one(c, "process_start_time_seconds", METRIC_GAUGE,
             "Start time of the process since unix epoch in seconds.",
             host.boot_s + (double)f[FIELD_START] / ticks);
@@ -87,40 +86,35 @@ static bool put_limits(struct collect_ctx *c, struct err *err)
     return true;
 }
 
+/* Several threads call this at once: the watch, and whoever answers /metrics. */
 static bool self_emit(struct emitter *e, struct emit *out, struct err *err)
 {
-    struct self_emitter *s = (struct self_emitter *)e;
-    struct collect_ctx *c = &s->ctx;
-    c->out = out;
-    c->stat_read = false;
-    arena_reset(&c->arena);
+    const struct self_emitter *s = (struct self_emitter *)e;
+    struct collect_ctx ctx = {.procfs = "/proc", .out = out}, *c = &ctx;
+    struct err second = {0};
+    arena_init(&c->arena, 0);
     put_family(c, "nunchi_build_info", METRIC_GAUGE,
                "A metric with a constant '1' value labeled by the version of nunchi.");
     put_labels(c, "nunchi_build_info", &LABEL("version", STR(NUNCHI_VERSION)), 1, 1);
     put_self_rows(c);
-    bool ok = put_stat(s, err);
-    struct err second = {0};
-    return put_limits(c, ok ? err : &second) && ok;
+    bool ok = put_stat(c, &s->units, err);
+    ok = put_limits(c, ok ? err : &second) && ok;
+    arena_fini(&c->arena);
+    strbuf_fini(&c->path);
+    strbuf_fini(&c->file);
+    strbuf_fini(&c->stat);
+    return ok;
 }
 
 struct emitter *collect_self_new(void)
 {
     struct self_emitter *s = mem_new(struct self_emitter);
     s->base.emit = self_emit;
-    s->ctx.procfs = "/proc";
     s->units = host_units();
-    arena_init(&s->ctx.arena, 0);
     return &s->base;
 }
 
 void collect_self_free(struct emitter *e)
 {
-    struct self_emitter *s = (struct self_emitter *)e;
-    if (!s)
-        return;
-    arena_fini(&s->ctx.arena);
-    strbuf_fini(&s->ctx.path);
-    strbuf_fini(&s->ctx.file);
-    strbuf_fini(&s->ctx.stat);
-    free(s);
+    free(e);
 }
