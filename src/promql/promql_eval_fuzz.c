@@ -50,7 +50,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_n, const uint8_t *b,
 static bool evaluate(const struct promql_expr *e, int64_t step, unsigned features, struct arena *a,
                      struct promql_result *r, struct err *err)
 {
-    struct budget b = {.samples_max = 200000, .memory = {.max_bytes = 8 << 20}};
+    struct budget b = promql_fuzz_budget(200000, 8 << 20);
     struct promql_query q = {.source = mem_source_source(promql_fuzz_source()),
                              .expr = e,
                              .start = NOW_MS - step,

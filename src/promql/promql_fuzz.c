@@ -13,7 +13,7 @@
 
 static void evaluate(const struct promql_expr *e, int64_t step, unsigned features)
 {
-    struct budget b = {.samples_max = 20000, .memory = {.max_bytes = 1 << 20}};
+    struct budget b = promql_fuzz_budget(20000, 1 << 20);
     struct promql_query q = {.source = mem_source_source(promql_fuzz_source()),
                              .expr = e,
                              .start = 240000,

@@ -33,21 +33,11 @@ export interface QueryStats {
     samples?: { totalQueryableSamples?: number };
 }
 
-/** What a part of an expression did; times in seconds, `rows` are series. */
-export interface CostNode {
-    expr: string;
-    rows: number;
-    calls: number;
-    totalTime: number;
-    selfTime: number;
-    parts: CostNode[];
-}
-
 export type QueryData = (
     | { resultType: 'vector'; result: VectorEntry[] }
     | { resultType: 'matrix'; result: MatrixEntry[] }
     | { resultType: 'scalar' | 'string'; result: Sample }
-) & { stats?: QueryStats; explain?: CostNode };
+) & { stats?: QueryStats };
 
 export interface Envelope<T> {
     status: 'success' | 'error';
@@ -129,6 +119,5 @@ export interface Block {
 export interface NunchiStatus {
     warnings?: ConfigWarning[];
     storage?: StorageSizes;
-    /** `used` of `max` where it is counted. */
-    limits?: { name: string; value: string | number; setting?: string; used?: number; max?: number }[];
+    limits?: { name: string; value: string | number; setting?: string }[];
 }
