@@ -19,6 +19,7 @@
 #include "model/source.h"
 #include "sys/env.h"
 #include "sys/pool.h"
+#include "sys/self.h"
 #include "sys/snap.h"
 
 struct notifications;
@@ -30,6 +31,14 @@ struct tsdb;
 /* One flag as the status page shows it; `setting` of a limit is the flag or key that moves it. */
 struct api_setting {
     str name, value, setting;
+};
+
+/* A bound for the status page: its value as text, and what is used of it now where that is counted.
+ */
+struct api_limit {
+    str name, value, setting;
+    uint64_t max; /* 0: what is used is not told */
+    enum self_id used;
 };
 
 /* The configuration in force, published at each reload. */
@@ -75,7 +84,8 @@ struct api {
     unsigned inflight_max[ROUTE_LIMITS]; /* 0: no bound */
     _Atomic unsigned inflight[ROUTE_LIMITS];
 
-    const struct api_setting *flags, *limits;
+    const struct api_setting *flags;
+    const struct api_limit *limits;
     size_t flags_n, limits_n;
     str version, external_url;
     bool lifecycle, admin_api; /* the flags that open routes */

@@ -173,32 +173,33 @@ static bool format_small_integer(double v, double limit, char *out, size_t *n)
 /*
  * Nearly all the others are decimals of a few places. A decimal of up to 15 digits is the only one
  * of up to 15 digits near its double, so the first that gives the double back is the shortest text.
- * m / 10^k is that decimal's double: both are exact, and a division rounds once.
+ * m / 10^4 is that decimal's double: both are exact, and a division rounds once. The same decimal
+ * with fewer places is the same m without zeros at its end.
  */
 static bool format_short_decimal(double v, char *out, size_t *n)
 {
-    static const double powers[] = {1, 10, 100, 1000, 10000};
-    enum { PLACES_MAX = sizeof powers / sizeof *powers - 1 };
-    double size = fabs(v);
-    for (int k = 1; size > 0 && k <= PLACES_MAX; k++) {
-        double x = size * powers[k] + 0.5;
-        if (!(x < 1e15))
-            return false;
-        uint64_t m = (uint64_t)x;
-        if ((double)m / powers[k] != size)
-            continue;
-        char tmp[U64_TEXT_MAX], *end = tmp + sizeof tmp, *p = digits_before(end, m, k + 1);
-        size_t whole = (size_t)(end - p) - (size_t)k;
-        bool negative = v < 0;
-        *out = '-';
-        memcpy(out + negative, p, whole);
-        out[negative + whole] = '.';
-        memcpy(out + negative + whole + 1, p + whole, (size_t)k);
-        *n = negative + whole + 1 + (size_t)k;
-        out[*n] = 0;
-        return true;
-    }
-    return false;
+    enum { PLACES_MAX = 4, DIGITS_MAX = 16, STORED = 24 };
+    double size = fabs(v), x = size * 10000 + 0.5;
+    if (!(x < 1e15) || size == 0)
+        return false;
+    uint64_t m = (uint64_t)x;
+    if ((double)m / 10000 != size)
+        return false;
+    size_t places = PLACES_MAX;
+    for (; m % 10 == 0; m /= 10)
+        places--;
+    char tmp[DIGITS_MAX + STORED], *end = tmp + DIGITS_MAX;
+    char *p = digits_before(end, m, (int)places + 1);
+    size_t whole = (size_t)(end - p) - places;
+    bool negative = v < 0;
+    /* More than there is, so that no copy is a call. */
+    *out = '-';
+    memcpy(out + negative, p, DIGITS_MAX);
+    out[negative + whole] = '.';
+    memcpy(out + negative + whole + 1, p + whole, PLACES_MAX);
+    *n = negative + whole + 1 + places;
+    out[*n] = 0;
+    return true;
 }
 
 size_t f64_format(double v, char out[F64_TEXT_MAX])

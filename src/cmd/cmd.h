@@ -41,8 +41,8 @@ struct command {
 };
 
 extern const struct command cmd_server, cmd_check_config, cmd_db_dump, cmd_db_import, cmd_db_ls,
-    cmd_db_restore, cmd_db_stat, cmd_db_verify, cmd_format, cmd_query, cmd_test_promql, cmd_version,
-    cmd_help;
+    cmd_db_restore, cmd_db_stat, cmd_db_verify, cmd_explain, cmd_format, cmd_query, cmd_test_promql,
+    cmd_version, cmd_help;
 extern const struct command *const commands[];
 extern const size_t commands_n;
 

@@ -55,7 +55,8 @@ static bool import_all(struct tsdb *db, struct importer *i, size_t kind, const c
 static void say(const struct importer *i)
 {
     char a[DB_COUNT_MAX], b[DB_COUNT_MAX];
-    printf("imported %s samples in %" PRIu64 " parts\n", db_count(i->samples, a), i->parts);
+    printf("imported %s samples in %" PRIu64 " part%s\n", db_count(i->samples, a), i->parts,
+           i->parts == 1 ? "" : "s");
     if (i->duplicates)
         printf("%s samples had the time of an earlier one and were left out\n",
                db_count(i->duplicates, b));

@@ -5,9 +5,9 @@
 #include "cmd/cmd.h"
 
 const struct command *const commands[] = {
-    &cmd_server,      &cmd_check_config, &cmd_db_ls,      &cmd_db_verify, &cmd_db_dump,
-    &cmd_db_import,   &cmd_db_stat,      &cmd_db_restore, &cmd_format,    &cmd_query,
-    &cmd_test_promql, &cmd_version,      &cmd_help};
+    &cmd_server,    &cmd_check_config, &cmd_db_ls,      &cmd_db_verify, &cmd_db_dump,
+    &cmd_db_import, &cmd_db_stat,      &cmd_db_restore, &cmd_explain,   &cmd_format,
+    &cmd_query,     &cmd_test_promql,  &cmd_version,    &cmd_help};
 const size_t commands_n = sizeof commands / sizeof commands[0];
 
 /*

@@ -302,6 +302,31 @@ static bool fetch(const struct question *q, struct answer *a, struct err *err)
     return ok;
 }
 
+bool query_explained(const char *place, const struct query_ask *ask, struct strbuf *body,
+                     struct err *err)
+{
+    QUESTION_CLEANUP struct question q = {.ask = *ask};
+    struct answer a = {0};
+    read_place(place, &q);
+    if (q.dir)
+        return query_local(q.dir, ask, body, err);
+    bool range = ask->kind == QUERY_RANGE;
+    strbuf_addz(&q.path, range ? "/api/v1/query_range" : "/api/v1/query");
+    add_param(&q, "query", ask->expr);
+    add_time(&q, range ? "start" : "time", ask->start);
+    if (range) {
+        add_time(&q, "end", ask->end);
+        add_time(&q, "step", ask->step_ms);
+    }
+    add_param(&q, "explain", STR("true"));
+    add_param(&q, "limit", STR("1")); /* of the result, which nobody looks at */
+    bool ok = fetch(&q, &a, err);
+    if (ok)
+        strbuf_add(body, strbuf_str(&a.body));
+    strbuf_fini(&a.body);
+    return ok;
+}
+
 static bool show(const struct answer *a, bool json, struct err *err)
 {
     STRBUF_CLEANUP struct strbuf out = {0}, notes = {0};

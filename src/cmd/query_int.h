@@ -15,12 +15,19 @@ struct query_ask {
     str name;         /* LABELS: of the values; empty: names are wanted */
     ts_ms start, end; /* an instant query is at `start` */
     int64_t step_ms;  /* RANGE */
+    bool explain;     /* INSTANT, RANGE: with what each part cost */
     unsigned features; /* enum promql_feature, beside those of upstream, which are on */
 };
 
 /* Answers from a storage directory, as a server would; `body` gets JSON for query_print. */
 bool query_local(const char *path, const struct query_ask *ask, struct strbuf *body,
                  struct err *err);
+
+/* What a server or a directory says of an INSTANT or RANGE that is to be explained. */
+bool query_explained(const char *place, const struct query_ask *ask, struct strbuf *body,
+                     struct err *err);
+/* Lays out the tree of such an answer; control characters are left out. */
+bool explain_print(str body, bool figures, struct strbuf *out, struct err *err);
 
 /*
  * Lays out an answer of Prometheus' API for a terminal: `out` gets the data, `notes` the warnings

@@ -20,6 +20,12 @@ struct local {
     struct json_writer w;
 };
 
+static int64_t mono_ns(void *arg)
+{
+    struct clock *clock = arg;
+    return clock->mono_ns(clock);
+}
+
 static void put_pair(struct json_writer *w, const char *key, str value)
 {
     json_put_key(w, str_from_z(key));
@@ -75,9 +81,17 @@ static void put_series(struct json_writer *w, const struct promql_series *s, boo
     json_close_object(w);
 }
 
-static void put_result(struct json_writer *w, const struct promql_result *res)
+/* What is to be explained has no other result. */
+static void put_result(struct json_writer *w, const struct promql_result *res,
+                       const struct promql_expr *e)
 {
     json_open_object(w);
+    if (res->costs) {
+        json_put_key(w, STR("explain"));
+        promql_explain(e, res->costs, w);
+        json_close_object(w);
+        return;
+    }
     put_pair(w, "resultType", promql_type_name(res->type));
     json_put_key(w, STR("result"));
     if (res->type == PROMQL_SCALAR) {
@@ -119,10 +133,11 @@ static bool evaluate(struct local *l, struct err *err)
                              .end = ask->end,
                              .step_ms = ask->step_ms,
                              .lookback_ms = LOOKBACK_MS,
-                             .budget = &l->budget};
+                             .budget = &l->budget,
+                             .explain = ask->explain};
     bool ok = promql_exec(&q, &l->arena, &res, err);
     if (ok) {
-        put_result(&l->w, &res);
+        put_result(&l->w, &res, e);
         put_notes(&l->w, "warnings", res.warnings, res.warnings_n);
         put_notes(&l->w, "infos", res.infos, res.infos_n);
     }
@@ -206,6 +221,8 @@ bool query_local(const char *path, const struct query_ask *ask, struct strbuf *b
         db_place_open(path, false, &a, &place, err) ? db_open(&place, true, err) : NULL;
     if (!db)
         return false;
+    l.budget.mono_ns = mono_ns;
+    l.budget.clock = clock_system();
     arena_init(&l.arena, 0);
     l.source = tsdb_source(db);
     bool ok = answer(&l, err);

@@ -432,33 +432,33 @@ static void show_limits(struct server *s)
 {
     struct server_settings *set = &s->settings;
     struct arena *a = &set->arena;
-    struct api_setting rows[] = {
-        {STR("query time"), set->flags[FLAG_QUERY_TIMEOUT].value, STR("--query.timeout")},
+    struct api_limit rows[] = {
+        {STR("query time"), set->flags[FLAG_QUERY_TIMEOUT].value, STR("--query.timeout"), 0, 0},
         {STR("samples a query loads"),
          arena_printf(a, "%llu", (unsigned long long)set->query_samples),
-         STR("--query.max-samples")},
+         STR("--query.max-samples"), 0, 0},
         {STR("memory of a query"),
          arena_printf(a, "%llu MiB", (unsigned long long)(set->query_memory_bytes >> 20)),
-         STR("--query.max-memory")},
+         STR("--query.max-memory"), 0, 0},
         {STR("memory of all queries"),
          arena_printf(a, "%llu MiB", (unsigned long long)(set->query_total_memory_bytes >> 20)),
-         STR("--query.total-memory")},
+         STR("--query.total-memory"), set->query_total_memory_bytes, SELF_QUERY_MEMORY},
         {STR("queries at once"),
          arena_printf(a, "%llu", (unsigned long long)set->query_concurrency),
-         STR("--query.max-concurrency")},
+         STR("--query.max-concurrency"), set->query_concurrency, SELF_API_QUERIES_RUNNING},
         {STR("memory for recent samples"),
          arena_printf(a, "%llu MiB", (unsigned long long)(set->memory_bytes >> 20)),
-         STR("--storage.memory")},
+         STR("--storage.memory"), set->memory_bytes, SELF_TSDB_MEMORY},
         {STR("connections of a listen address"),
          arena_printf(a, "%llu", (unsigned long long)set->connections_max),
-         STR("--web.max-connections")},
+         STR("--web.max-connections"), set->connections_max, SELF_HTTP_CONNECTIONS},
         {STR("series of a target"),
          arena_printf(a, "%lld",
                       (long long)(set->series_per_target ? set->series_per_target : 500000)),
-         STR("limits.series_per_target")},
+         STR("limits.series_per_target"), 0, 0},
     };
     s->api.limits_n = sizeof rows / sizeof rows[0];
-    struct api_setting *kept = arena_array(a, struct api_setting, s->api.limits_n);
+    struct api_limit *kept = arena_array(a, struct api_limit, s->api.limits_n);
     memcpy(kept, rows, sizeof rows);
     s->api.limits = kept;
 }

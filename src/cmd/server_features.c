@@ -18,7 +18,7 @@ static const struct {
     {STR_INIT("promql-binop-fill-modifiers"), PROMQL_BINOP_FILL_MODIFIERS},
     {STR_INIT("promql-delayed-name-removal"), PROMQL_DELAYED_NAME_REMOVAL},
     {STR_INIT("use-start-timestamps"), PROMQL_START_TIMESTAMPS},
-    {STR_INIT("promql-per-step-stats"), 0},
+    {STR_INIT("promql-per-step-stats"), .always = true},
     {STR_INIT("auto-reload-config"), 0},
     {STR_INIT("concurrent-rule-eval"), 0},
     {STR_INIT("created-timestamp-zero-ingestion"), .starts = true, .zeros = true},

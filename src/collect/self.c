@@ -16,12 +16,11 @@ static void put_self_rows(struct collect_ctx *c)
     for (int i = 0; i < SELF_N; i++) {
         const struct self_row *r = &self_rows[i];
         if (i == 0 || strcmp(r[-1].name, r->name) != 0)
-            put_family(c, r->name, r->type == SELF_TYPE_COUNTER ? METRIC_COUNTER : METRIC_GAUGE,
+            put_family(c, r->name, r->type == SELF_TYPE_GAUGE ? METRIC_GAUGE : METRIC_COUNTER,
                        r->help);
         struct label l = {str_from_z(r->label), str_from_z(r->value)};
-        bool micros = str_ends(str_from_z(r->name), STR("_seconds_total"));
-        double v = (double)self_get((enum self_id)i) / (micros ? 1e6 : 1);
-        put_labels(c, r->name, &l, r->label[0] ? 1 : 0, v);
+        double v = (double)self_get((enum self_id)i);
+        put_labels(c, r->name, &l, r->label[0] ? 1 : 0, r->type == SELF_TYPE_SECONDS ? v / 1e9 : v);
     }
 }
 

@@ -464,10 +464,36 @@ static bool is_mixed(const struct over_range *o, const struct range_series *s)
             (o->ev->q->features & PROMQL_START_TIMESTAMPS));
 }
 
+/* Of floats the points of all windows are known together; histograms count by size. */
+static bool count_windows(struct over_range *o, const struct range_series *s, uint64_t looked_at,
+                          struct err *err)
+{
+    struct eval *ev = o->ev;
+    uint64_t *before = NULL;
+    if (!s->h && (!ev->per_step || ev->counting != COUNT_AT_STEP)) {
+        eval_looked_at_together(ev, looked_at);
+        return true;
+    }
+    if (s->h && !(before = arena_try(&o->arena, s->n + 1, sizeof *before)))
+        return eval_over_memory(ev, err);
+    if (before)
+        before[0] = 0;
+    for (size_t i = 0; before && i < s->n; i++)
+        before[i + 1] = before[i] + sample_weight(s->h[i]);
+    for (size_t i = 0; i < o->grid->n; i++) {
+        uint32_t lo = o->at.lo[i], hi = o->at.hi[i];
+        eval_looked_at(ev, i, before ? before[hi] - before[lo] : hi - lo);
+    }
+    return true;
+}
+
 /* What range_prepare made. */
 static bool put_ready(struct over_range *o, const struct range_series *s, struct err *err)
 {
-    o->ev->stats.samples_total += s->ready->looked_at;
+    if (o->ev->per_step && o->ev->counting == COUNT_AT_STEP)
+        find_windows(&o->windows, s->t, s->n, o->at);
+    if (!count_windows(o, s, s->ready->looked_at, err))
+        return false;
     if (!s->ready->any)
         return true;
     if (o->fn->flags & FN_COUNTER)
@@ -489,7 +515,9 @@ static bool range_put(void *ctx, const struct range_series *s, struct err *err)
         return false;
     arena_reset(&o->arena);
     o->fell = NULL;
-    o->ev->stats.samples_total += find_windows(&o->windows, s->t, s->n, o->at);
+    uint64_t looked_at = find_windows(&o->windows, s->t, s->n, o->at);
+    if (!count_windows(o, s, looked_at, err))
+        return false;
     if (!evaluate_windows(o, s, mixed, err))
         return false;
     if (s->rows_n && !evaluate_rows(o, s, mixed, err))

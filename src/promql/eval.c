@@ -18,6 +18,37 @@ bool eval_memory(struct eval *ev, struct err *err)
     return !quota_over(eval_quota(ev)) || eval_over_memory(ev, err);
 }
 
+void eval_looked_at(struct eval *ev, size_t step, uint64_t points)
+{
+    if (ev->counting == COUNT_NOWHERE)
+        return;
+    bool all = ev->counting == COUNT_AT_ALL;
+    ev->stats.samples_total += all ? points * ev->grid.n : points;
+    for (size_t i = 0; all && ev->per_step && i < ev->grid.n; i++)
+        ev->per_step[i] += points;
+    if (!all && ev->per_step && step < ev->grid.n)
+        ev->per_step[step] += points;
+}
+
+void eval_looked_at_together(struct eval *ev, uint64_t points)
+{
+    if (ev->counting == COUNT_AT_STEP)
+        ev->stats.samples_total += points;
+    else
+        eval_looked_at(ev, 0, points);
+}
+
+/* As upstream: bytes of its record of a histogram, of which a sample has 16. */
+uint64_t sample_weight(const struct histogram *h)
+{
+    enum { RECORD = 168 };
+    if (!h)
+        return 1;
+    uint64_t words = (uint64_t)h->positive.spans_n + h->positive.counts_n + h->negative.spans_n +
+                     h->negative.counts_n + h->custom_n;
+    return (RECORD + 8 * words + 8) / PROMQL_SAMPLE_BYTES;
+}
+
 void eval_count_outside(struct eval *ev, size_t more)
 {
     quota_hold(eval_quota(ev), &ev->outside_bytes, ev->outside_bytes + more);
@@ -166,6 +197,7 @@ bool eval_row_keep(struct eval *ev, const struct row *r, size_t n, struct row *o
 
 struct broadcast {
     struct eval *ev;
+    enum counting outer; /* of who takes the rows */
     const struct row_sink *sink;
     size_t n;
     double *v;
@@ -185,7 +217,11 @@ static bool broadcast_put(void *ctx, struct row *r, struct err *err)
         if (!wide.h)
             return false;
     }
-    return b->sink->put(b->sink->ctx, &wide, err);
+    enum counting inner = b->ev->counting;
+    b->ev->counting = b->outer;
+    bool ok = b->sink->put(b->sink->ctx, &wide, err);
+    b->ev->counting = inner;
+    return ok;
 }
 
 static bool eval_each_step(struct eval *ev, const struct node *n, const struct grid *g,
@@ -290,9 +326,13 @@ bool eval_rows_plain(struct eval *ev, const struct node *n, const struct grid *g
         return false;
     if (!n->invariant || g->n == 1)
         return eval_each_step(ev, n, g, sink, err);
-    struct broadcast b = {ev, sink, g->n, eval_row_new(ev, g->n, err)};
+    struct broadcast b = {ev, ev->counting, sink, g->n, eval_row_new(ev, g->n, err)};
     struct grid once = {g->start, 1, 1};
-    return b.v && eval_each_step(ev, n, &once, &(struct row_sink){broadcast_put, &b}, err);
+    if (ev->counting == COUNT_AT_STEP)
+        ev->counting = COUNT_AT_ALL;
+    bool ok = b.v && eval_each_step(ev, n, &once, &(struct row_sink){broadcast_put, &b}, err);
+    ev->counting = b.outer;
+    return ok;
 }
 
 struct collector {

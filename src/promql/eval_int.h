@@ -91,6 +91,14 @@ struct eval {
     size_t outside_bytes;      /* of working memory that is not in an arena, counted all the same */
     str func; /* innermost function or aggregation being evaluated, a hint for the source */
     struct promql_stats stats;
+    /* What points that are looked at now count for, in the statistics. */
+    enum counting {
+        COUNT_AT_STEP, /* at its own */
+        COUNT_AT_ALL,  /* what is evaluated once and is the same at every step */
+        COUNT_NOWHERE, /* inside a subquery, whose points are counted in the windows over them */
+    } counting;
+    bool only_subquery; /* the result is that of a subquery itself, so its inside counts */
+    uint64_t *per_step; /* NULL: nobody asked */
 };
 
 /* ---- eval.c ---- */
@@ -120,6 +128,11 @@ static inline struct quota *eval_quota(const struct eval *ev)
 {
     return &ev->q->budget->memory;
 }
+/* Points looked at: at this step of the grid, or altogether while nobody asks for steps. */
+void eval_looked_at(struct eval *ev, size_t step, uint64_t points);
+void eval_looked_at_together(struct eval *ev, uint64_t points);
+/* Samples that a point counts for. */
+uint64_t sample_weight(const struct histogram *h);
 /* Counts memory that is in no arena, until the query ends. */
 void eval_count_outside(struct eval *ev, size_t bytes);
 /* Seconds to milliseconds of a duration that may be arithmetic. */

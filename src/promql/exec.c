@@ -25,6 +25,7 @@ struct output {
     struct promql_result *r;
     struct windows window; /* of a range vector */
     size_t cap;
+    bool count_points; /* of a range selector; a subquery counts what it evaluates */
 };
 
 static struct promql_series *series_new(struct output *o, struct labels ls, size_t n,
@@ -166,6 +167,8 @@ static bool output_range(void *ctx, const struct range_series *in, struct err *e
         hi--;
     if (lo == hi)
         return true;
+    for (size_t i = lo; i < hi && o->count_points; i++)
+        eval_looked_at(o->ev, 0, sample_weight(in->h ? in->h[i] : NULL));
     struct labels ls = in->drop_name ? labels_nameless(&o->ev->arena, in->labels) : in->labels;
     struct promql_series *s = series_new(o, ls, hi - lo, err);
     if (!s)
@@ -207,6 +210,8 @@ static bool evaluate(struct output *o, struct err *err)
         r->type = PROMQL_MATRIX;
         return output_put(o, &(struct row){.v = v}, err);
     case PROMQL_MATRIX:
+        o->count_points = bare->kind != NODE_SUBQUERY;
+        ev->only_subquery = !o->count_points;
         if (!eval_windows(ev, bare, &ev->grid, &o->window, err) ||
             !eval_range(ev, bare, &o->window, &(struct range_sink){.put = output_range, .ctx = o},
                         err))
@@ -225,6 +230,8 @@ static bool evaluate(struct output *o, struct err *err)
 }
 
 /* ---- the query ---- */
+
+enum { RESULT_STEPS_MAX = 1 << 20 }; /* of statistics */
 
 static bool check_query(const struct promql_query *q, struct err *err)
 {
@@ -282,11 +289,15 @@ bool promql_exec(const struct promql_query *q, struct arena *result, struct prom
     struct eval ev;
     struct promql_result r = {0};
     eval_init(&ev, q, result);
+    if (q->step_stats && ev.grid.n <= RESULT_STEPS_MAX)
+        ev.per_step = arena_array(result, uint64_t, ev.grid.n);
     struct output o = {.ev = &ev, .arena = result, .r = &r};
     bool ok = evaluate(&o, err) && eval_memory(&ev, err);
     if (ok) {
         notes_take(ev.notes, result, &r);
         r.stats = ev.stats;
+        r.stats.samples_per_step = ev.per_step;
+        r.stats.steps_n = ev.per_step ? ev.grid.n : 0;
         r.costs = ev.costs;
         r.stats.peak_bytes = atomic_load(&q->budget->memory.peak);
         r.stats.eval_ns = now_ns(q) - begin;

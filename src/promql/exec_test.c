@@ -219,6 +219,58 @@ static void test_histogram_memory(void **state)
     run_fini(&x);
 }
 
+/* What an expression looked at, together and by step. */
+static void test_step_stats(void **state)
+{
+    static const struct {
+        const char *text;
+        ts_ms end;
+        uint64_t total, first, last;
+    } rows[] = {
+        {"a", 0, 3, 3, 3},
+        {"a", 120000, 9, 3, 3},
+        {"a + b", 120000, 18, 6, 6},
+        {"sum(a) + 1", 120000, 9, 3, 3},
+        {"a @ 60", 120000, 9, 3, 3},
+        {"rate(a[2m])", 120000, 18, 6, 6},
+        {"rate(a[2m] @ 300)", 120000, 18, 6, 6},
+        {"sum_over_time(sum(a)[2m:1m])", 120000, 6, 2, 2},
+        {"max_over_time(rate(a[2m])[2m:1m])", 0, 6, 6, 6},
+        {"a[3m]", 0, 9, 9, 9},
+        {"a[3m:1m]", 0, 9, 9, 9},
+        {"1 + 2", 60000, 0, 0, 0},
+        {"h", 0, 13, 13, 13},
+        {"count_over_time(h[2m])", 60000, 52, 26, 26},
+        {"timestamp(h)", 0, 1, 1, 1},
+    };
+    struct run x;
+    run_init(&x);
+    double counts[] = {1, 2, 1, 1};
+    struct histogram_span span = {0, 4};
+    struct histogram h = {.schema = 1, .count = 5, .sum = 20, .positive = {&span, counts, 1, 4}};
+    struct label ls[] = {{LABEL_NAME, STR("h")}};
+    for (int i = 0; i <= 10; i++)
+        mem_source_add(x.m, (struct labels){ls, 1}, &(struct mem_sample){.t = i * 60000, .h = &h});
+    for (size_t i = 0; i < TESTS_N(rows); i++) {
+        struct promql_query q = {
+            .start = 300000, .end = 300000 + rows[i].end, .step_ms = rows[i].end ? 60000 : 0};
+        for (int steps = 0; steps < 2; steps++) {
+            q.step_stats = steps;
+            if (!run(&x, rows[i].text, q))
+                fail_msg("%s: %s", rows[i].text, x.err.msg);
+            const struct promql_stats *s = &x.r.stats;
+            if (s->samples_total != rows[i].total)
+                fail_msg("%s: %d", rows[i].text, (int)s->samples_total);
+            assert_int_equal(s->steps_n, steps ? 1 + rows[i].end / 60000 : 0);
+            if (steps && (s->samples_per_step[0] != rows[i].first ||
+                          s->samples_per_step[s->steps_n - 1] != rows[i].last))
+                fail_msg("%s: %d, %d", rows[i].text, (int)s->samples_per_step[0],
+                         (int)s->samples_per_step[s->steps_n - 1]);
+        }
+    }
+    run_fini(&x);
+}
+
 static int64_t tick(void *clock)
 {
     return *(int64_t *)clock += 1000;
@@ -242,9 +294,11 @@ static void test_explain(void **state)
     assert_non_null(e);
     assert_true(promql_exec(&q, &x.arena, &x.r, &x.err));
     promql_explain(e, x.r.costs, &w);
-    assert_true(str_find(strbuf_str(&b), STR("{\"expr\":\"sum(rate(a[5m])) + 1\",\"rows\":1,"
-                                             "\"calls\":1,\"parts\":[{\"expr\":\"sum(")) >= 0);
-    assert_true(str_find(strbuf_str(&b), STR("{\"expr\":\"a[5m]\",\"rows\":3,\"calls\":1,")) > 0);
+    assert_true(
+        str_find(strbuf_str(&b), STR("{\"expr\":\"sum(rate(a[5m])) + 1\",\"rows\":1,\"samples\":15,"
+                                     "\"calls\":1,\"parts\":[{\"expr\":\"sum(")) >= 0);
+    assert_true(str_find(strbuf_str(&b),
+                         STR("{\"expr\":\"a[5m]\",\"rows\":3,\"samples\":15,\"calls\":1,")) > 0);
     promql_expr_free(e);
 
     for (int i = 0; i < 90; i++)
@@ -281,7 +335,7 @@ int main(void)
         cmocka_unit_test(test_types),   cmocka_unit_test(test_points),
         cmocka_unit_test(test_names),   cmocka_unit_test(test_limits),
         cmocka_unit_test(test_notes),   cmocka_unit_test(test_histogram_memory),
-        cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_explain), cmocka_unit_test(test_step_stats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,17 +19,22 @@ struct meter {
     const struct row_sink *rows;
     const struct range_sink *ranges;
     int64_t begin, taken; /* taken: by the sinks */
+    uint64_t samples;     /* read before it began */
 };
 
 static struct meter meter_start(struct eval *ev, const struct node *n)
 {
-    return (struct meter){.ev = ev, .cost = &ev->costs[n->id], .begin = now_ns(ev)};
+    return (struct meter){.ev = ev,
+                          .cost = &ev->costs[n->id],
+                          .begin = now_ns(ev),
+                          .samples = ev->stats.samples_read};
 }
 
 static bool meter_stop(const struct meter *m, bool ok)
 {
     m->cost->ns += now_ns(m->ev) - m->begin - m->taken;
     m->cost->calls++;
+    m->cost->samples += m->ev->stats.samples_read - m->samples;
     return ok;
 }
 
@@ -124,6 +129,8 @@ static void tell(const struct promql_expr *e, const struct promql_cost *costs, c
     json_put_str(w, str_sub(e->text, n->start, n->end));
     json_put_key(w, STR("rows"));
     json_put_u64(w, c->rows);
+    json_put_key(w, STR("samples"));
+    json_put_u64(w, c->samples);
     json_put_key(w, STR("calls"));
     json_put_u64(w, c->calls);
     json_put_key(w, STR("parts"));

@@ -40,18 +40,23 @@ static struct frame *frame_new(struct arena *a, const struct windows *w, const s
     *f = (struct frame){.at = {bounds, bounds + w->n}, .n = n};
     memcpy(f->t, t, n * sizeof *t);
     f->looked_at = find_windows(w, t, n, f->at);
-    if (!fn->shape)
-        return f;
-    f->shape = shape;
-    struct range_row r = {.t = t,
-                          .n = n,
+    return f;
+}
+
+/* Not for the first series, which may be the only one with these times. */
+static void make_shape(struct frame *f, const struct windows *w, const struct function *fn)
+{
+    if (f->shape || !fn->shape)
+        return;
+    struct range_row r = {.t = f->t,
+                          .n = f->n,
                           .steps = w->n,
                           .lo = f->at.lo,
                           .hi = f->at.hi,
                           .end = w->end,
                           .range_ms = w->range_ms};
-    fn->shape(&r, shape);
-    return f;
+    f->shape = (double *)&f->t[f->n];
+    fn->shape(&r, f->shape);
 }
 
 /* Its place, or the free one where it belongs. */
@@ -88,8 +93,10 @@ const struct frame *frames_get(struct frames **table, struct arena *a, const str
 {
     uint64_t hash = hash_mix(hash_mix((uint64_t)t[0], (uint64_t)t[n - 1]), n);
     struct frame **at = *table ? find(*table, hash, t, n) : NULL;
-    if (at && *at)
+    if (at && *at) {
+        make_shape(*at, w, fn);
         return *at;
+    }
     if (!*table || a->used > BYTES_MAX)
         *table = frames_new(a);
     struct frames *fs = *table;

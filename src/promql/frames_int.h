@@ -20,7 +20,7 @@ struct bounds {
 struct frame {
     struct bounds at;
     uint64_t looked_at; /* samples in all windows together */
-    double *shape;      /* what fn->shape made; NULL: it has none */
+    double *shape;      /* what fn->shape made; NULL: it has none, or nothing yet */
     /* The table's own. */
     uint64_t hash;
     size_t n;

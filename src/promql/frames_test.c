@@ -126,6 +126,7 @@ static void test_rates(void **state)
         arena_init(&a, 0);
         size_t n = times_of(t);
         values_of(v, n);
+        frames_get(&frames, &a, &w, fn, t, n);
         const struct frame *f = frames_get(&frames, &a, &w, fn, t, n);
         struct range_row r = {.t = t,
                               .v = v,

@@ -113,13 +113,15 @@ struct promql_query {
     int64_t scrape_interval_ms;
     struct budget *budget; /* never NULL; bounds of samples, memory and time are in there */
     unsigned features;     /* enum promql_feature; DELAYED_NAME_REMOVAL matters here */
+    bool step_stats;       /* samples_per_step is wanted */
     bool explain;          /* measure each part of the expression; needs a clock in the budget */
 };
 
 /* What one part of the expression did. */
 struct promql_cost {
-    int64_t ns;     /* of wall time, with the parts below it, without what took its rows */
-    uint64_t rows;  /* series given */
+    int64_t ns;       /* of wall time, with the parts below it, without what took its rows */
+    uint64_t rows;    /* series given */
+    uint64_t samples; /* decoded for it and the parts below */
     uint64_t calls; /* evaluations: more than one in an aggregation's parameter, a subquery, ... */
 };
 
@@ -138,10 +140,15 @@ enum { PROMQL_SAMPLE_BYTES = 16 };
 struct promql_stats {
     uint64_t samples_read; /* decoded from the source */
     uint64_t series_read;
-    uint64_t samples_total; /* points that the expression looked at, windows counted at each step */
-    uint64_t peak_bytes;    /* of memory, as far as the budget counts it */
-    int64_t eval_ns;        /* all of promql_exec, by the budget's clock; 0 without one */
-    int64_t select_ns;      /* of it, waiting for the source */
+    /* Points that the expression looked at, windows counted at each step; a histogram counts by its
+     * size, points inside of a subquery do not (upstream's totalQueryableSamples). */
+    uint64_t samples_total;
+    /* The same by step, with step_stats: steps_n of them, in the result's arena; else NULL. */
+    const uint64_t *samples_per_step;
+    size_t steps_n;
+    uint64_t peak_bytes; /* of memory, as far as the budget counts it */
+    int64_t eval_ns;     /* all of promql_exec, by the budget's clock; 0 without one */
+    int64_t select_ns;   /* of it, waiting for the source */
 };
 
 struct promql_result {

@@ -59,7 +59,7 @@ static bool look_up_mixed(struct eval *ev, const struct columns *c, const ts_ms 
             r->h[i] = c->h[k - 1];
         else
             r->v[i] = c->v[k - 1];
-        ev->stats.samples_total++;
+        eval_looked_at(ev, i, histogram && what == LOOKUP_VALUE ? sample_weight(c->h[k - 1]) : 1);
         any = true;
     }
     return any;
@@ -128,12 +128,24 @@ static bool look_up_series(struct instant *in, const struct columns *c, struct r
     return true;
 }
 
+static void count_lookups(const struct instant *in, const struct scanned *s)
+{
+    if (!in->ev->per_step || in->ev->counting != COUNT_AT_STEP) {
+        eval_looked_at_together(in->ev, s->looked_at);
+        return;
+    }
+    for (size_t i = 0; i < in->n; i++)
+        if (!is_absent(s->v[i]))
+            eval_looked_at(in->ev, i, 1);
+}
+
 static bool put_lookup(void *ctx, struct labels ls, struct scanned *s, struct err *err)
 {
     struct instant *in = ctx;
     struct row r = {.labels = ls, .v = s->v};
     bool any = s->any;
-    in->ev->stats.samples_total += s->looked_at;
+    if (s->ready)
+        count_lookups(in, s);
     arena_reset(in->scratch);
     if (!s->ready && !look_up_series(in, &s->c, &r, &any, err))
         return false;
@@ -264,6 +276,7 @@ static bool range_selector(struct eval *ev, const struct node *n, const struct w
 
 struct subquery {
     struct eval *ev;
+    enum counting outer; /* of who takes the series */
     const struct grid *grid;
     const struct range_sink *sink;
     ts_ms *t;
@@ -299,7 +312,11 @@ static bool subquery_put(void *ctx, struct row *r, struct err *err)
         return true;
     struct range_series series = {
         .labels = r->labels, .drop_name = r->drop_name, .n = n, .t = s->t, .v = r->v, .h = r->h};
-    return budget_use(s->ev->q->budget, n, err) && s->sink->put(s->sink->ctx, &series, err);
+    enum counting inner = s->ev->counting;
+    s->ev->counting = s->outer;
+    bool ok = budget_use(s->ev->q->budget, n, err) && s->sink->put(s->sink->ctx, &series, err);
+    s->ev->counting = inner;
+    return ok;
 }
 
 /* The inner grid: multiples of its step inside (first end - range, last end]. */
@@ -337,11 +354,14 @@ static bool range_subquery(struct eval *ev, const struct node *n, const struct w
         return false;
     if (g.n == 0)
         return true;
-    struct subquery s = {.ev = ev, .grid = &g, .sink = sink};
+    struct subquery s = {.ev = ev, .outer = ev->counting, .grid = &g, .sink = sink};
+    ev->counting = ev->only_subquery ? COUNT_AT_ALL : COUNT_NOWHERE;
+    ev->only_subquery = false;
     arena_init_quota(&s.arena, eval_quota(ev));
     s.t = (ts_ms *)eval_row_new(ev, g.n, err);
     bool ok = s.t && eval_rows(ev, n->subquery.expr, &g, &(struct row_sink){subquery_put, &s}, err);
     arena_fini(&s.arena);
+    ev->counting = s.outer;
     return ok;
 }
 

@@ -18,9 +18,8 @@ enum self_id {
     SELF_N
 };
 
-enum self_type { SELF_TYPE_COUNTER, SELF_TYPE_GAUGE };
+enum self_type { SELF_TYPE_COUNTER, SELF_TYPE_SECONDS, SELF_TYPE_GAUGE };
 
-/* A counter whose name ends in _seconds_total counts microseconds; it is shown in seconds. */
 struct self_row {
     enum self_type type;
     const char *name, *label, *value, *help;

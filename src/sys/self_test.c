@@ -15,7 +15,8 @@ static void test_rows(void **state)
         const struct self_row *r = &self_rows[i];
         str name = str_from_z(r->name);
         assert_true(str_starts(name, STR("nunchi_")));
-        assert_int_equal(str_ends(name, STR("_total")), r->type == SELF_TYPE_COUNTER);
+        assert_int_equal(str_ends(name, STR("_total")), r->type != SELF_TYPE_GAUGE);
+        assert_int_equal(str_ends(name, STR("_seconds_total")), r->type == SELF_TYPE_SECONDS);
         assert_true(str_ends(str_from_z(r->help), STR(".")));
         assert_int_equal(r->label[0] == 0, r->value[0] == 0);
         /* Rows of one name stand together and agree. */

@@ -350,7 +350,7 @@ static void lock_gate(struct tsdb *db)
     int64_t since = env_mono_ns(db->env);
     pthread_rwlock_wrlock(&db->head.gate);
     self_add(SELF_TSDB_APPLY_WAITS, 1);
-    self_add(SELF_TSDB_APPLY_WAIT_US, (env_mono_ns(db->env) - since) / 1000);
+    self_add(SELF_TSDB_APPLY_WAIT, env_mono_ns(db->env) - since);
 }
 
 static void apply_samples(struct pending *p, uint64_t lsn)

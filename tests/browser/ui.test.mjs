@@ -223,6 +223,16 @@ const tests = {
         assert.deepEqual(faults, []);
     },
 
+    async 'a query is explained'() {
+        const { page, faults } = await visit();
+        await page.goto(`${base}/query?g0.expr=sum(rate(node_cpu_seconds_total[1m]))&g0.tab=0&g0.range_input=5m`);
+        await page.getByRole('tab', { name: 'Explain' }).click();
+        await page.waitForURL(/g0\.tab=explain/);
+        await page.locator('.explain tbody tr').nth(2).waitFor();
+        assert.match(await page.locator('.explain tbody tr').nth(1).innerText(), /rate\(node_cpu_seconds_total\[1m\]\)/);
+        assert.deepEqual(faults, []);
+    },
+
     async 'values have units and leave as a file'() {
         const { page, faults } = await visit();
         await page.goto(`${base}/query?g0.expr=node_memory_MemTotal_bytes&g0.tab=0&g0.range_input=5m`);

@@ -33,13 +33,13 @@ def features_open_parts_of_the_language():
             assert s.get("/api/v1/query", query=query).status == 400, query
     with Server("--no-watch.host", "--enable-feature=promql-experimental-functions,promql-extended-range-selectors",
                 "--enable-feature", "promql-binop-fill-modifiers",
-                "--enable-feature=promql-per-step-stats,promql-per-step-stats") as s:
+                "--enable-feature=search-api,search-api") as s:
         for query in queries:
             reply = s.get("/api/v1/query", query=query)
             assert reply.status == 200, reply.text
-        assert s.output().count("promql-per-step-stats is not built yet") == 1, s.output()
+        assert s.output().count("search-api is not built yet") == 1, s.output()
         flags = s.get("/api/v1/status/flags").json["data"]
-        assert "promql-binop-fill-modifiers,promql-per" in flags["enable-feature"], flags
+        assert "promql-binop-fill-modifiers,search" in flags["enable-feature"], flags
 
 
 @test
@@ -184,7 +184,7 @@ def metricsql_is_there_when_asked_for():
             text = 'WITH (w = {job="a"}) rate(m{w}) keep_metric_names if m{a="b" or job="a"}'
             shown = s.get("/api/v1/format_query", query=text).json["data"]
             assert shown == 'rate(m{job="a"}) keep_metric_names if m{a="b" or job="a"}', shown
-            tree = s.get("/api/v1/parse_query", query=text).json["data"]["expr"]
+            tree = s.get("/api/v1/parse_query", query=text).json["data"]
             assert tree["op"] == "if" and tree["lhs"]["keepMetricNames"], tree
             assert tree["lhs"]["args"][0]["implicitRange"], tree
             assert tree["rhs"]["orMatchers"][0][0]["value"] == "a", tree

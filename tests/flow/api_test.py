@@ -106,7 +106,9 @@ def status_pages_answer():
         assert s.get("/api/v1/status/runtimeinfo").json["data"]["storageRetention"] == "15d"
         assert s.get("/api/v1/status/flags").json["data"]["query.timeout"] == "2m"
         assert "headStats" in s.get("/api/v1/status/tsdb").json["data"]
-        assert s.get("/api/v1/status/nunchi").json["data"]["limits"]
+        limits = {l["setting"]: l for l in s.get("/api/v1/status/nunchi").json["data"]["limits"]}
+        assert 0 < limits["--web.max-connections"]["used"] <= limits["--web.max-connections"]["max"], limits
+        assert "used" not in limits["--query.timeout"], limits
         assert s.get("/api/v1/alertmanagers").json["data"]["activeAlertmanagers"] == []
         assert s.get("/-/healthy").status == 200
         metrics = s.get("/metrics").text

@@ -118,6 +118,14 @@ def a_server_is_asked():
             kind, rest = question[0], question[1:]
             want = nunchi("query", kind, s.url, *rest)
             assert nunchi("query", kind, s.directory, *rest) == want, (question, want)
+        for place in (s.url, s.directory):
+            for more in ((f"--time={NOW_S}",), (f"--start={NOW_S - 60}", f"--end={NOW_S}", "--step=1m")):
+                lines = nunchi("explain", "sum(temperature) + 1", "--on", place, *more).split("\n")
+                assert lines[0].split() == ["series", "samples", "total", "ms", "self", "ms"], lines
+                assert lines[1].endswith("  sum(temperature) + 1") and lines[1].split()[0] == "1", lines
+                assert lines[3].endswith("  |  `- temperature".replace("|  ", "   ")), lines
+                assert int(lines[3].split()[1]) >= 2, lines
+        assert "bad_data" not in nunchi("explain", "sum(", code=1)
         assert "1:5: " in nunchi("query", "instant", s.directory, "sum(", code=1)
         out = nunchi("query", "instant", s.url, "sum(", code=1)
         assert "bad_data" in out and "1:5: parse error" in out, out

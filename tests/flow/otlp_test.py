@@ -4,7 +4,9 @@
 import gzip
 import json
 import os
+import shutil
 import struct
+import subprocess
 import tempfile
 import time
 import zlib
@@ -80,6 +82,8 @@ def metrics_in_json_become_series():
 def metrics_in_protobuf_in_every_coding():
     with Server("--no-watch.host") as s:
         codings = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}
+        if shutil.which("zstd"):
+            codings["zstd"] = lambda b: subprocess.run(["zstd", "-c"], input=b, capture_output=True, check=True).stdout
         for n, (coding, pack) in enumerate(codings.items()):
             reply = s.post(PATH, pack(protobuf_gauge(f"g{n}", n)),
                            {**PROTOBUF, **({"Content-Encoding": coding} if coding else {})})

@@ -95,6 +95,17 @@ def what_ran_when_the_process_died_is_told():
 
 
 @test
+def statistics_by_step_on_request():
+    with Server("--no-watch.host") as server:
+        where = {"query": "sum_over_time(vector(1)[2m:1m])", "start": 600, "end": 660, "step": 30}
+        samples = server.get("/api/v1/query_range", stats="all", **where).json["data"]["stats"]["samples"]
+        assert samples["totalQueryableSamplesPerStep"] == [[600, 2], [630, 2], [660, 2]], samples
+        assert samples["totalQueryableSamples"] == 6 and samples["peakSamples"] > 0, samples
+        samples = server.get("/api/v1/query_range", stats="true", **where).json["data"]["stats"]["samples"]
+        assert "totalQueryableSamplesPerStep" not in samples, samples
+
+
+@test
 def queries_are_logged_to_a_file():
     with tempfile.TemporaryDirectory() as folder:
         log, config = os.path.join(folder, "query.log"), os.path.join(folder, "prometheus.yml")

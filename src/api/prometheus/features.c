@@ -27,7 +27,7 @@ static const struct feature promql_rows[] = {
     {"fill_right", .promql = PROMQL_BINOP_FILL_MODIFIERS},
     {"group_left", true}, {"group_right", true}, {"ignoring", true},
     {"metricsql", .promql = PROMQL_METRICSQL}, {"negative_offset", true},
-    {"offset", true}, {"on", true}, {"per_query_lookback_delta", true}, {"per_step_stats"},
+    {"offset", true}, {"on", true}, {"per_query_lookback_delta", true}, {"per_step_stats", true},
     {"smoothed", .promql = PROMQL_EXTENDED_RANGE_SELECTORS}, {"subqueries", true}, {"type_and_unit_labels"}, {"without", true},
 };
 static const struct feature operator_rows[] = {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* /api/v1/query and /api/v1/query_range. */
+#include <assert.h>
 #include <math.h>
 
 #include "api/prometheus/params.h"
@@ -13,7 +14,11 @@
 
 enum { STEPS_MAX = 11000, POINTS_AT_ONCE = 1024 };
 
-enum { POINT_TEXT_MAX = DATE_TEXT_MAX + F64_TEXT_MAX + 8 };
+enum {
+    POINT_START_MAX = 32, /* of 24: 20 of a time in seconds, a sign, 3 around it */
+    POINT_TEXT_MAX = POINT_START_MAX + F64_TEXT_MAX + 8,
+    TIME_TEXTS_MAX = 1024,
+};
 
 /* As upstream: an exponent for what is very small or very large. */
 static size_t format_value(double v, char out[F64_TEXT_MAX])
@@ -23,13 +28,54 @@ static size_t format_value(double v, char out[F64_TEXT_MAX])
     return plain ? f64_format(v, out) : f64_format_e(v, out);
 }
 
-/* [time,"value"]: most of the bytes of most answers. Returns its end. */
-static char *put_point(char *p, ts_ms t, double v)
+/* [time," as it stands before a value. */
+struct time_text {
+    ts_ms t;
+    uint32_t n; /* 0: not made yet */
+    char text[POINT_START_MAX];
+};
+
+/* Most series of an answer have the same times, so their texts are kept. */
+struct time_texts {
+    size_t n; /* power of two; point k of any series is at k % n */
+    struct time_text at[];
+};
+
+static void make_time_text(struct time_text *x, ts_ms t)
 {
-    *p++ = '[';
-    p += date_format_seconds(t, p);
-    *p++ = ',';
-    *p++ = '"';
+    char text[DATE_TEXT_MAX + 3] = "[";
+    size_t n = 1 + date_format_seconds(t, text + 1);
+    text[n++] = ',';
+    text[n++] = '"';
+    assert(n <= sizeof x->text);
+    memcpy(x->text, text, sizeof x->text);
+    x->t = t;
+    x->n = (uint32_t)n;
+}
+
+static struct time_texts *time_texts_new(struct arena *a, size_t points)
+{
+    size_t n = 1;
+    while (n < points && n < TIME_TEXTS_MAX)
+        n *= 2;
+    struct time_texts *x = arena_zalloc(a, sizeof *x + n * sizeof x->at[0]);
+    x->n = n;
+    return x;
+}
+
+static const struct time_text *time_text_of(struct time_texts *x, size_t k, ts_ms t)
+{
+    struct time_text *at = &x->at[k & (x->n - 1)];
+    if (at->n == 0 || at->t != t)
+        make_time_text(at, t);
+    return at;
+}
+
+/* [time,"value"]: most of the bytes of most answers. Returns its end. */
+static char *put_point(char *p, const struct time_text *t, double v)
+{
+    memcpy(p, t->text, sizeof t->text);
+    p += t->n;
     p += format_value(v, p);
     *p++ = '"';
     *p++ = ']';
@@ -40,7 +86,9 @@ static char *put_point(char *p, ts_ms t, double v)
 static void write_value(struct json_writer *w, ts_ms t, double v)
 {
     char text[POINT_TEXT_MAX];
-    json_put_raw(w, str_of(text, (size_t)(put_point(text, t, v) - text)));
+    struct time_text start;
+    make_time_text(&start, t);
+    json_put_raw(w, str_of(text, (size_t)(put_point(text, &start, v) - text)));
 }
 
 static void write_number(struct json_writer *w, double v)
@@ -119,7 +167,8 @@ static bool write_mixed(struct reply *r, struct json_writer *w, const struct pro
 
 /* Past the writer, which has nothing to add but commas. A series may be longer than all that is
  * kept of an answer. */
-static bool write_values(struct reply *r, struct json_writer *w, const struct promql_series *s)
+static bool write_values(struct reply *r, struct json_writer *w, const struct promql_series *s,
+                         struct time_texts *times)
 {
     json_open_array(w);
     for (size_t k = 0; k < s->n; k++) {
@@ -128,22 +177,22 @@ static bool write_values(struct reply *r, struct json_writer *w, const struct pr
         char *p = strbuf_reserve(w->out, POINT_TEXT_MAX + 1), *end = p;
         if (k)
             *end++ = ',';
-        end = put_point(end, s->t[k], s->v[k]);
+        end = put_point(end, time_text_of(times, k, s->t[k]), s->v[k]);
         w->out->n += (size_t)(end - p);
     }
     json_close_array(w);
     return true;
 }
 
-/* False when nobody waits any more. */
+/* `times` of a matrix, NULL of a vector. False when nobody waits any more. */
 static bool write_points(struct reply *r, struct json_writer *w, const struct promql_series *s,
-                         bool matrix)
+                         struct time_texts *times)
 {
-    if (matrix && s->h)
+    if (times && s->h)
         return write_mixed(r, w, s);
-    if (matrix) {
+    if (times) {
         json_put_key(w, STR("values"));
-        return write_values(r, w, s);
+        return write_values(r, w, s, times);
     }
     if (s->h && s->h[0]) {
         json_put_key(w, STR("histogram"));
@@ -157,13 +206,15 @@ static bool write_points(struct reply *r, struct json_writer *w, const struct pr
 
 static bool write_series(struct reply *r, struct json_writer *w, const struct promql_result *res)
 {
-    bool matrix = res->type == PROMQL_MATRIX;
+    struct time_texts *times = NULL;
+    if (res->type == PROMQL_MATRIX && res->series_n)
+        times = time_texts_new(r->call->arena, res->series[0].n);
     for (size_t i = 0; i < res->series_n; i++) {
         const struct promql_series *s = &res->series[i];
         json_open_object(w);
         json_put_key(w, STR("metric"));
         json_labels(w, s->labels);
-        if (!write_points(r, w, s, matrix))
+        if (!write_points(r, w, s, times))
             return false;
         json_close_object(w);
         if (!reply_more(r))
@@ -200,7 +251,23 @@ static void json_seconds(struct json_writer *w, const char *key, int64_t ns)
     json_put_raw(w, str_of(text, f64_format((double)ns / 1e9, text)));
 }
 
-static void write_stats(struct json_writer *w, const struct promql_stats *s)
+/* [[time, samples], ...] */
+static void write_steps(struct json_writer *w, const struct promql_query *q,
+                        const struct promql_stats *s)
+{
+    json_put_key(w, STR("totalQueryableSamplesPerStep"));
+    json_open_array(w);
+    for (size_t i = 0; i < s->steps_n; i++) {
+        json_open_array(w);
+        json_time(w, q->start + (int64_t)i * q->step_ms);
+        json_put_u64(w, s->samples_per_step[i]);
+        json_close_array(w);
+    }
+    json_close_array(w);
+}
+
+static void write_stats(struct json_writer *w, const struct promql_query *q,
+                        const struct promql_stats *s)
 {
     json_put_key(w, STR("stats"));
     json_open_object(w);
@@ -213,8 +280,11 @@ static void write_stats(struct json_writer *w, const struct promql_stats *s)
     json_close_object(w);
     json_put_key(w, STR("samples"));
     json_open_object(w);
+    if (s->samples_per_step)
+        write_steps(w, q, s);
     json_pair_u64(w, "totalQueryableSamples", s->samples_total);
     json_pair_u64(w, "samplesRead", s->samples_read);
+    json_pair_u64(w, "peakSamples", s->peak_bytes / PROMQL_SAMPLE_BYTES);
     json_pair_u64(w, "seriesRead", s->series_read);
     json_pair_u64(w, "peakBytes", s->peak_bytes);
     json_close_object(w);
@@ -267,7 +337,7 @@ void query_write_rest(struct call *c, const struct promql_query *q, const struct
                       struct json_writer *w)
 {
     if (http_params_get(&c->params, STR("stats")).n)
-        write_stats(w, &res->stats);
+        write_stats(w, q, &res->stats);
     if (res->costs) {
         json_put_key(w, STR("explain"));
         promql_explain(q->expr, res->costs, w);
@@ -333,6 +403,7 @@ static void execute(struct call *c, struct promql_query *q, uint64_t limit)
     q->scrape_interval_ms = config->scrape_interval_ms;
     q->budget = c->budget;
     q->features = c->api->query.features;
+    q->step_stats = str_eqz(http_params_get(&c->params, STR("stats")), "all");
     q->explain = str_eqz(http_params_get(&c->params, STR("explain")), "true");
     int64_t begin = env_mono_ns(c->api->env);
     bool ok = promql_exec(q, c->arena, &res, &err);

@@ -180,6 +180,11 @@ void prometheus_nunchi(struct call *c)
         json_pair(&w, "name", c->api->limits[i].name);
         json_pair(&w, "value", c->api->limits[i].value);
         json_pair(&w, "setting", c->api->limits[i].setting);
+        if (c->api->limits[i].max) {
+            int64_t used = self_get(c->api->limits[i].used);
+            json_pair_u64(&w, "used", used > 0 ? (uint64_t)used : 0);
+            json_pair_u64(&w, "max", c->api->limits[i].max);
+        }
         json_close_object(&w);
     }
     json_close_array(&w);

@@ -85,8 +85,9 @@ export function queryInstant(query: string, at: number, signal?: AbortSignal): P
 }
 
 /** All times in milliseconds. */
-export function queryRange(query: string, from: number, to: number, step: number, signal?: AbortSignal): Promise<Answer<QueryData>> {
-    return request('query_range', { query, start: seconds(from), end: seconds(to), step: step / 1000, stats: 'true' }, signal);
+export function queryRange(query: string, from: number, to: number, step: number, signal?: AbortSignal, explain = false): Promise<Answer<QueryData>> {
+    const asked = { query, start: seconds(from), end: seconds(to), step: step / 1000, stats: 'true', explain: explain ? 'true' : undefined };
+    return request('query_range', asked, signal);
 }
 
 /** Without times: of everything stored. */

@@ -33,11 +33,21 @@ export interface QueryStats {
     samples?: { totalQueryableSamples?: number };
 }
 
+/** What a part of an expression did; times in seconds, `rows` are series. */
+export interface CostNode {
+    expr: string;
+    rows: number;
+    calls: number;
+    totalTime: number;
+    selfTime: number;
+    parts: CostNode[];
+}
+
 export type QueryData = (
     | { resultType: 'vector'; result: VectorEntry[] }
     | { resultType: 'matrix'; result: MatrixEntry[] }
     | { resultType: 'scalar' | 'string'; result: Sample }
-) & { stats?: QueryStats };
+) & { stats?: QueryStats; explain?: CostNode };
 
 export interface Envelope<T> {
     status: 'success' | 'error';
@@ -119,5 +129,6 @@ export interface Block {
 export interface NunchiStatus {
     warnings?: ConfigWarning[];
     storage?: StorageSizes;
-    limits?: { name: string; value: string | number; setting?: string }[];
+    /** `used` of `max` where it is counted. */
+    limits?: { name: string; value: string | number; setting?: string; used?: number; max?: number }[];
 }

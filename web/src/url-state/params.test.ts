@@ -44,6 +44,7 @@ test('panels come in the order of their numbers', () => {
 test('what is written is read back', () => {
     const panels = [
         { expr: 'sum by (a) (rate(x{b="&=+"}[5m]))', tab: 'graph' as const, stacked: true, unit: 'bytes' },
+        { expr: 'rate(up[5m])', tab: 'explain' as const, stacked: false, unit: '' },
         { expr: 'up', tab: 'table' as const, stacked: false, unit: '' },
     ];
     const ranges = [

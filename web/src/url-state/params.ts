@@ -53,7 +53,7 @@ export function panelRange(range: TimeRange, now: number): { width: string; end:
 
 export interface QueryPanel {
     expr: string;
-    tab: 'table' | 'graph';
+    tab: 'table' | 'graph' | 'explain';
     stacked: boolean;
     /** A unit's name; empty: as the names in the query tell. */
     unit: string;
@@ -69,7 +69,7 @@ export function decodePanels(params: URLSearchParams): QueryPanel[] {
         const tab = params.get(prefix + 'tab');
         found.set(Number(match[1]), {
             expr: params.get(name) ?? '',
-            tab: tab === '1' || tab === 'table' ? 'table' : 'graph',
+            tab: tab === '1' || tab === 'table' ? 'table' : tab === 'explain' ? 'explain' : 'graph',
             stacked: params.get(prefix + 'stacked') === '1' || params.get(prefix + 'display_mode') === 'stacked',
             unit: params.get(prefix + 'unit') ?? '',
         });
@@ -77,12 +77,15 @@ export function decodePanels(params: URLSearchParams): QueryPanel[] {
     return [...found].sort(([a], [b]) => a - b).map(([, panel]) => panel);
 }
 
+/** The numbers are Prometheus' old ones, which everything reads. */
+const tabNames: Record<QueryPanel['tab'], string> = { table: '1', graph: '0', explain: 'explain' };
+
 export function encodePanels(panels: readonly QueryPanel[], range: TimeRange, now: number): URLSearchParams {
     const params = new URLSearchParams();
     const { width, end } = panelRange(range, now);
     panels.forEach((panel, i) => {
         params.set(`g${i}.expr`, panel.expr);
-        params.set(`g${i}.tab`, panel.tab === 'table' ? '1' : '0');
+        params.set(`g${i}.tab`, tabNames[panel.tab]);
         if (panel.stacked) params.set(`g${i}.display_mode`, 'stacked');
         if (panel.unit !== '') params.set(`g${i}.unit`, panel.unit);
         params.set(`g${i}.range_input`, width);

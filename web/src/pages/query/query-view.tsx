@@ -21,6 +21,7 @@ import { queryUnit } from '../../units/guess.ts';
 import { formatRounded } from '../../units/units.ts';
 import type { QueryPanel } from '../../url-state/params.ts';
 import { csv } from './csv.ts';
+import { Explain } from './explain.tsx';
 import { History, remember } from './history.tsx';
 import { ResultTable } from './result-table.tsx';
 
@@ -97,7 +98,7 @@ function Result({ panel, stepMin, id, onChange }: ResultProps) {
         const step = chooseStep(span.to - span.from, width, stepMin);
         if (panel.tab === 'table') return { answer: await queryInstant(panel.expr, span.to, signal), span, step };
         const aligned = alignSpan(span, step);
-        return { answer: await queryRange(panel.expr, aligned.from, aligned.to, step, signal), span, step };
+        return { answer: await queryRange(panel.expr, aligned.from, aligned.to, step, signal, panel.tab === 'explain'), span, step };
     };
     const key = asked ? `${panel.tab} ${from} ${to} ${stepMin} ${panel.expr}` : null;
     const { data, error, loading } = useResource(key, tick.value, load);
@@ -109,6 +110,7 @@ function Result({ panel, stepMin, id, onChange }: ResultProps) {
                     tabs={[
                         { id: 'table', text: 'Table', icon: 'table' },
                         { id: 'graph', text: 'Graph', icon: 'chart' },
+                        { id: 'explain', text: 'Explain', icon: 'tree' },
                     ]}
                     active={panel.tab}
                     onSelect={(tab) => onChange({ ...panel, tab })}
@@ -167,7 +169,7 @@ function Stats({ shown, tab }: { shown: Shown; tab: QueryPanel['tab'] }) {
     const parts = [
         vector && `${data.result.length.toLocaleString('en')} series`,
         `${formatRounded('ms', elapsed)}`,
-        tab === 'graph' && `step ${formatDuration(shown.step)}`,
+        tab !== 'table' && `step ${formatDuration(shown.step)}`,
         samples !== undefined && `${formatRounded('short', samples)} samples read`,
     ];
     return (
@@ -192,6 +194,7 @@ const graphHeight = 320;
 function Data({ shown, panel }: { shown: Shown; panel: QueryPanel }) {
     const { data } = shown.answer;
     if (panel.tab === 'table') return <ResultTable data={data} />;
+    if (panel.tab === 'explain') return <Explain cost={data.explain} />;
     if (data.resultType !== 'matrix') return <Empty title="This result cannot be drawn">Look at it as a table.</Empty>;
     return <Graph shown={shown} panel={panel} />;
 }

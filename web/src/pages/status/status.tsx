@@ -6,7 +6,7 @@ import type { FunctionComponent } from 'preact';
 import licences from 'virtual:licences';
 import { status } from '../../api/client.ts';
 import { useResource } from '../../api/resource.ts';
-import type { Answer, ConfigWarning } from '../../api/types.ts';
+import type { Answer, ConfigWarning, NunchiStatus } from '../../api/types.ts';
 import { usePageTitle } from '../../app/page-title.ts';
 import { formatInstant } from '../../time/format.ts';
 import { tick, zone } from '../../time/state.ts';
@@ -18,6 +18,7 @@ import { Tabs } from '../../ui/tabs.tsx';
 import { formatRounded } from '../../units/units.ts';
 import { hrefTo, open, page, params } from '../../url-state/location.ts';
 import { Card, DataTable, Loaded, useNunchi, words } from './cards.tsx';
+import { Queries } from './queries.tsx';
 import { Storage } from './storage.tsx';
 import './status.css';
 
@@ -25,6 +26,7 @@ import './status.css';
 const sections: readonly { id: string; text: string; path?: string; view: FunctionComponent }[] = [
     { id: 'overview', text: 'Overview', view: Overview },
     { id: 'storage', text: 'Storage', path: 'tsdb-status', view: Storage },
+    { id: 'queries', text: 'Queries', view: Queries },
     { id: 'limits', text: 'Limits', view: Limits },
     { id: 'config', text: 'Configuration', path: 'config', view: Config },
     { id: 'flags', text: 'Flags', path: 'flags', view: Flags },
@@ -136,6 +138,17 @@ function limitText(value: string | number): string {
     return /^\d{4,}$/.test(String(value)) ? Number(value).toLocaleString('en') : String(value);
 }
 
+function Used({ limit }: { limit: NonNullable<NunchiStatus['limits']>[number] }) {
+    const { used, max = 0, value } = limit;
+    if (used === undefined) return <span class="dim">–</span>;
+    return (
+        <div class="used">
+            {formatRounded(/iB$/.test(String(value)) ? 'bytes' : 'none', used)}
+            <meter class="bar" min={0} max={max} low={max * 0.8} high={max * 0.8} optimum={0} value={used} aria-label={`${limit.name}: used`} />
+        </div>
+    );
+}
+
 function Limits() {
     const resource = useNunchi();
     return (
@@ -143,7 +156,10 @@ function Limits() {
             <p class="card-text dim">What passes one of these is refused with an error that names the setting; what was there before goes on.</p>
             <Loaded resource={resource}>
                 {({ limits = [] }) => (
-                    <DataTable columns={['Limit', '#Value', 'Setting']} rows={limits.map((l) => [l.name, limitText(l.value), <code key={l.name}>{l.setting}</code>])} />
+                    <DataTable
+                        columns={['Limit', '#Used now', '#Value', 'Setting']}
+                        rows={limits.map((l) => [l.name, <Used key={l.name} limit={l} />, limitText(l.value), <code key={l.name}>{l.setting}</code>])}
+                    />
                 )}
             </Loaded>
         </Card>
