@@ -476,11 +476,10 @@ static bool asks_for_query(str expr)
 
 /* The same as the middle step of a range query must give the same. */
 static bool check_as_range(struct script *s, const struct evaluation *e,
-                           const struct promql_expr *x, struct err *err)
+                           const struct promql_expr *x, ts_ms t, struct err *err)
 {
     struct promql_result r;
-    ts_ms t = e->start;
-    if (e->range || e->ordered || e->only_instant || asks_for_query(e->expr))
+    if (e->range || e->ordered || e->only_instant || asks_for_query(promql_expr_text(x)))
         return true;
     if (!execute(s, x, t - 60000, t + 60000, 60000, &r, err))
         return err_wrap(err, "as a range query");
@@ -493,7 +492,7 @@ static bool check_as_range(struct script *s, const struct evaluation *e,
         ts_ms *at = arena_alloc(&s->arena, sizeof *at);
         double *value = arena_alloc(&s->arena, sizeof *value);
         const struct histogram **h = arena_alloc(&s->arena, sizeof *h);
-        *at = t;
+        *at = e->start;
         *value = v.v;
         *h = v.h;
         r.series[n++] = (struct promql_series){one->labels, 1, at, value, h};
@@ -506,6 +505,37 @@ static bool check_as_range(struct script *s, const struct evaluation *e,
     return compare_result(e, &r, err) || err_wrap(err, "as a range query");
 }
 
+/* As if it had been asked for at the time of the evaluation. */
+static void retime(struct promql_result *r, const struct evaluation *e)
+{
+    for (size_t i = 0; r->type == PROMQL_VECTOR && i < r->series_n; i++)
+        r->series[i].t = &e->start;
+    r->t = e->start;
+}
+
+/* With all selectors at the time of the evaluation it gives the same at other times. */
+static bool check_pinned(struct script *s, const struct evaluation *e, struct err *err)
+{
+    const ts_ms t = e->start, times[] = {t ? -10 * t : -1000, 0, t ? t / 5 : 1000, t, 10 * t};
+    struct promql_expr *x;
+    struct promql_result r;
+    bool ok = true;
+    if (e->range || t > INT64_MAX / 100 || t < INT64_MIN / 100)
+        return true;
+    if (!script_pin(e->expr, s->features, t, &x, err))
+        return false;
+    for (size_t i = 0; x && ok && i < sizeof times / sizeof *times; i++) {
+        ok = execute(s, x, times[i], times[i], 0, &r, err);
+        if (ok)
+            retime(&r, e);
+        ok = ok && compare_result(e, &r, err) && check_as_range(s, e, x, times[i], err);
+        if (!ok)
+            err_wrap(err, "%.*s at %lld", STR_ARG(promql_expr_text(x)), (long long)times[i]);
+    }
+    promql_expr_free(x);
+    return ok;
+}
+
 static bool check_success(struct script *s, const struct evaluation *e, const struct promql_expr *x,
                           const struct promql_result *r, struct err *err)
 {
@@ -513,7 +543,8 @@ static bool check_success(struct script *s, const struct evaluation *e, const st
         return err_set(err, ERR_EXEC, "expected failure, but it was evaluated");
     return check_notes(e, EXPECT_WARN, EXPECT_NO_WARN, r->warnings, r->warnings_n, err) &&
            check_notes(e, EXPECT_INFO, EXPECT_NO_INFO, r->infos, r->infos_n, err) &&
-           compare_result(e, r, err) && check_as_range(s, e, x, err);
+           compare_result(e, r, err) && check_as_range(s, e, x, e->start, err) &&
+           check_pinned(s, e, err);
 }
 
 static bool check_eval(struct script *s, const struct evaluation *e, struct err *err)

@@ -35,4 +35,8 @@ bool script_similar(const struct histogram *a, const struct histogram *b, bool h
 bool script_add_nhcb(const script_series_vec *series, int64_t gap, struct mem_source *to,
                      struct arena *a, struct err *err);
 
+/* The expression with every selector at `t`; `*out` NULL: its result would still depend on when it
+ * is evaluated. The caller frees it. */
+bool script_pin(str expr, unsigned features, ts_ms t, struct promql_expr **out, struct err *err);
+
 #endif
