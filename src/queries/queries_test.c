@@ -67,7 +67,7 @@ static void tells_what_was_running(void **state)
     struct env env = sim_env(sim);
     struct queries_options o = {.env = &env, .tasks_max = 3};
     const struct query_unfinished *found;
-    STRBUF_CLEANUP struct strbuf lines = {0}, long_text = {0};
+    STRBUF_CLEANUP struct strbuf long_text = {0};
     struct queries *qs = queries_new(&o);
     struct query *q[4];
     for (int i = 0; i < 4; i++)
