@@ -282,6 +282,7 @@ const tests = {
         await typeQuery(page, 'node_load15');
         await page.waitForURL(/node_load15/);
         await page.getByRole('button', { name: 'History' }).click();
+        await page.locator('.history-filter:focus').waitFor();
         await page.keyboard.type('load5');
         await page.keyboard.press('ArrowDown');
         await page.keyboard.press('Enter');

@@ -5,7 +5,7 @@
 
 import { autoUpdate, computePosition, flip, offset, shift, type Placement } from '@floating-ui/dom';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Button } from './button.tsx';
 import type { IconName } from './icon.tsx';
 
@@ -43,11 +43,18 @@ export function Popover({ icon, label, text, placement = 'bottom-end', kind = 'n
                 ({ x, y }) => Object.assign(element.style, { left: `${x}px`, top: `${y}px` }),
             );
         });
-        element.querySelector<HTMLElement>('[data-autofocus]')?.focus();
         return stop;
     }, [open]);
 
-    const toggle = () => box.current?.togglePopover();
+    // Before the next key arrives: whoever opens it by keyboard goes on typing.
+    useLayoutEffect(() => {
+        if (open) box.current?.querySelector<HTMLElement>('[data-autofocus]')?.focus();
+    }, [open]);
+
+    const toggle = () => {
+        box.current?.togglePopover();
+        setOpen(box.current?.matches(':popover-open') ?? false);
+    };
     return (
         <span class="popover-anchor" ref={anchor}>
             <Button kind={kind} icon={icon} label={label} class={extra} onClick={toggle} aria-expanded={open} aria-controls={id} aria-haspopup="dialog">
