@@ -85,7 +85,8 @@ def what_ran_when_the_process_died_is_told():
         directory = server.directory
     with Server("--no-watch.host", directory=directory) as server:
         server.own = True
-        assert [q["query"] for q in active(server)["unfinished"]] == [ENDLESS]
+        # The other one may have been answered and not yet crossed out.
+        assert ENDLESS in [q["query"] for q in active(server)["unfinished"]]
         assert f"was running when the process ended: {ENDLESS}" in server.output()
         assert server.stop() == 0
         server.own = False
