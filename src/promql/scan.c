@@ -168,6 +168,19 @@ static bool drop_stale(struct scanned *s, struct arena *scratch)
     return true;
 }
 
+/* Between series: what many steps of them cost is no morsel any more. `*work` is the steps since
+ * the last border. */
+static bool border(const struct scan *s, size_t *work, struct err *err)
+{
+    enum { BORDER_STEPS = 1 << 17 };
+    *work += s->steps;
+    if (*work < BORDER_STEPS)
+        return true;
+    *work = 0;
+    pool_yield();
+    return budget_use(s->ev->q->budget, 0, err);
+}
+
 static bool make(struct job *j, struct slot *slot)
 {
     const struct scan *s = j->s;
@@ -177,7 +190,7 @@ static bool make(struct job *j, struct slot *slot)
     bool ok = read_series(j, slot, c);
     slot->read_ns = now_ns(s->ev) - begin;
     slot->samples = 0;
-    for (size_t i = 0; i < slot->n && ok; i++) {
+    for (size_t i = 0, work = 0; i < slot->n && ok; i++) {
         slot->at[i] = (struct scanned){.c = c[i]};
         if (j->tiered.n && !read_rows(j, slot, &slot->err))
             return false;
@@ -188,6 +201,7 @@ static bool make(struct job *j, struct slot *slot)
             return eval_over_memory(s->ev, &slot->err);
         if (s->prepare && slot->at[i].c.n && !j->tiered.n)
             s->prepare(s->ctx, &slot->at[i], &room);
+        ok = border(s, &work, &slot->err);
     }
     return ok;
 }
@@ -303,11 +317,11 @@ static bool put_slot(struct job *j, struct slot *slot, struct err *err)
     ev->stats.select_ns += slot->read_ns;
     ev->stats.samples_read += slot->samples;
     ev->stats.series_read += slot->n;
-    for (size_t i = 0; i < slot->n; i++) {
+    for (size_t i = 0, work = 0; i < slot->n; i++) {
         if (slot->at[i].c.n == 0 && !(j->tiered.n && j->tiered.rows.n))
             continue;
         if (!j->s->put(j->s->ctx, j->ops->labels(j->sel, slot->first + i), &slot->at[i], err) ||
-            !eval_memory(ev, err))
+            !eval_memory(ev, err) || !border(j->s, &work, err))
             return false;
     }
     return budget_use(ev->q->budget, 0, err);

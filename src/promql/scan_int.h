@@ -44,6 +44,7 @@ struct scan {
     struct eval *ev;
     const struct node *selector;
     const struct select_hints *hints;
+    size_t steps; /* that each series is looked at for */
     bool drop_stale;
     /* On any thread, several at once; may be NULL. Touches nothing that changes meanwhile. */
     void (*prepare)(void *ctx, struct scanned *s, struct scan_room *room);
