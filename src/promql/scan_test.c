@@ -156,12 +156,37 @@ static void test_deadline_anywhere(void **state)
     mem_source_free(m);
 }
 
+/* A series of a million steps is a morsel of its own: whoever ends the query waits for one, not for
+ * as many series as are read together. */
+static void test_borders_of_many_steps(void **state)
+{
+    enum { LOOKS = 1 << 20, FOUND = 10 };
+    struct mem_source *m = source_new();
+    _Atomic int left = LOOKS;
+    struct asked x = {.m = m,
+                      .text = "count(count_over_time(a_total{instance=~\"i01.\"}[5m:1ms]))",
+                      .budget = {.deadline_mono_ns = 1, .mono_ns = counting_clock, .clock = &left}};
+    struct promql_expr *e = promql_parse(str_from_z(x.text), NULL, &x.err);
+    struct promql_query q = {.source = mem_source_source(m),
+                             .expr = e,
+                             .start = START_MS + 600 * 1000,
+                             .end = START_MS + 600 * 1000,
+                             .budget = &x.budget};
+    arena_init(&x.arena, 0);
+    assert_true(promql_exec(&q, &x.arena, &x.r, &x.err));
+    assert_in_range(LOOKS - left, 2 * FOUND, LOOKS);
+    promql_expr_free(e);
+    arena_fini(&x.arena);
+    mem_source_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_deadline_anywhere),
+        cmocka_unit_test(test_borders_of_many_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
