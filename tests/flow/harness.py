@@ -23,6 +23,8 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NUNCHI = os.environ.get("NUNCHI", os.path.join(ROOT, "build", "nunchi"))
+# Memory that a sanitizer needs for itself says nothing.
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 PATIENCE_S = 60  # how long to wait for something that will surely come; no test measures time
 tests = []
 

@@ -12,11 +12,10 @@ import threading
 import time
 import urllib.parse
 
-from harness import WRITE_HEADERS, Server, main, resident_bytes, series, skip, snappy, test, wait_for
+from harness import SANITIZED, WRITE_HEADERS, Server, main, resident_bytes, series, skip, snappy, test, wait_for
 
 SERIES, SAMPLES = 2000, 240
 MEMORY = 256 << 20  # of all queries together
-SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 CLIENTS = 24  # more than run at once
 ALL = '{__name__=~".+"}'
 
