@@ -9,7 +9,7 @@
 #include "tsdb/head.h"
 
 enum {
-    CAP_MIN = 64,
+    SLOTS_MIN = 64,
     SPELLINGS_MAX = 4, /* keys for each series, on average */
     ALWAYS = 4096,     /* and these in each table */
 };
@@ -25,6 +25,7 @@ void keys_fini(struct keys *k)
 {
     for (size_t i = 0; i < KEYS_TABLES; i++) {
         free(k->tables[i].at);
+        free(k->tables[i].slots);
         pthread_rwlock_destroy(&k->tables[i].lock);
     }
 }
@@ -55,30 +56,51 @@ static struct key_entry entry_of(struct series_key key, uint32_t shard, uint32_t
                               .more = (uint32_t)key.hi & 0xffffff};
 }
 
-/* The place of an entry with this key, or the free one where it would go. */
-static struct key_entry *place_of(const struct key_table *t, const struct key_entry *e)
+static bool is_key(const struct key_entry *a, const struct key_entry *b)
 {
-    size_t i = e->tag & (t->cap - 1);
-    while (t->at[i].tag && (t->at[i].tag != e->tag || t->at[i].more != e->more))
-        i = (i + 1) & (t->cap - 1);
-    return &t->at[i];
+    return a->tag == b->tag && a->more == b->more;
+}
+
+/* The slot of the entry with this key, or the free one where its number would go. */
+static uint32_t *slot_of(const struct key_table *t, const struct key_entry *e)
+{
+    size_t mask = t->slots_n - 1, i = e->tag & mask;
+    while (t->slots[i] && !is_key(&t->at[t->slots[i] - 1], e))
+        i = (i + 1) & mask;
+    return &t->slots[i];
+}
+
+const struct key_entry *keys_follow(const struct keys *k, struct keys_walk *w,
+                                    struct series_key key)
+{
+    size_t table = table_of(key);
+    const struct key_table *t = &k->tables[table];
+    struct key_entry e = entry_of(key, 0, 0);
+    if (w->next[table] >= t->n || !is_key(&t->at[w->next[table]], &e))
+        return NULL;
+    return &t->at[w->next[table]++];
 }
 
 void keys_prefetch(const struct keys *k, struct series_key key)
 {
     const struct key_table *t = &k->tables[table_of(key)];
-    if (t->cap)
-        __builtin_prefetch(&t->at[key.lo & (t->cap - 1)]);
+    if (t->slots_n)
+        __builtin_prefetch(&t->slots[key.lo & (t->slots_n - 1)]);
 }
 
-const struct key_entry *keys_find(const struct keys *k, struct series_key key)
+const struct key_entry *keys_find(const struct keys *k, struct keys_walk *w, struct series_key key)
 {
-    const struct key_table *t = &k->tables[table_of(key)];
+    const struct key_entry *next = keys_follow(k, w, key);
+    size_t table = table_of(key);
+    const struct key_table *t = &k->tables[table];
     struct key_entry e = entry_of(key, 0, 0);
-    if (!t->cap)
+    if (next || !t->slots_n)
+        return next;
+    uint32_t number = *slot_of(t, &e);
+    if (!number)
         return NULL;
-    const struct key_entry *there = place_of(t, &e);
-    return there->tag ? there : NULL;
+    w->next[table] = number;
+    return &t->at[number - 1];
 }
 
 static bool is_live(const struct head *h, const struct key_entry *e)
@@ -87,38 +109,39 @@ static bool is_live(const struct head *h, const struct key_entry *e)
     return series_table_get(&sh->table, e->id) != NULL;
 }
 
-/* Takes those out whose series left, and gives how many are left. */
-static size_t count_live(struct head *h, struct key_entry *at, size_t n)
+/* Leaves out those whose series left; gives how many are left. */
+static size_t keep_live(struct head *h, struct key_entry *at, size_t n)
 {
     size_t live = 0;
     head_lock_shards(h);
-    for (size_t i = 0; i < n; i++) {
-        if (at[i].tag && !is_live(h, &at[i]))
-            at[i].tag = 0;
-        live += at[i].tag != 0;
-    }
+    for (size_t i = 0; i < n; i++)
+        if (is_live(h, &at[i]))
+            at[live++] = at[i];
     head_unlock_shards(h);
     return live;
 }
 
-/* Makes the table anew of those that are alive, twice as large if they fill more than half of it;
- * of none when they are more than may stay. Under the table's lock, for writing. */
+/* Makes room in a full table: by what is dead, and if that is little, by growing; a table with more
+ * keys than may stay is emptied. Under its lock, for writing. */
 static void rebuild(struct keys *k, struct key_table *t, struct head *h)
 {
-    struct key_table old = *t;
-    size_t series = atomic_load_explicit(&h->series, memory_order_relaxed);
-    size_t n = count_live(h, old.at, old.cap);
-    bool keep = n <= SPELLINGS_MAX * series / KEYS_TABLES + ALWAYS;
-    if (!keep)
+    size_t series = atomic_load_explicit(&h->series, memory_order_relaxed), before = t->slots_n;
+    size_t n = keep_live(h, t->at, t->n);
+    t->n = n;
+    if (n > SPELLINGS_MAX * series / KEYS_TABLES + ALWAYS) {
         self_add(SELF_TSDB_KEYS_DROPPED, (int64_t)n);
-    t->n = keep ? n : 0;
-    t->cap = !old.cap ? CAP_MIN : keep && n * 2 > old.cap ? old.cap * 2 : old.cap;
-    t->at = mem_zalloc(t->cap * sizeof *t->at);
-    for (size_t i = 0; keep && i < old.cap; i++)
-        if (old.at[i].tag)
-            *place_of(t, &old.at[i]) = old.at[i];
-    free(old.at);
-    atomic_fetch_add_explicit(&k->bytes, (t->cap - old.cap) * sizeof *t->at, memory_order_relaxed);
+        t->n = 0;
+    } else if (n * 8 >= before * 3) {
+        t->slots_n = before ? 2 * before : SLOTS_MIN;
+        t->at = mem_realloc(t->at, t->slots_n / 2 * sizeof *t->at);
+    }
+    free(t->slots);
+    t->slots = mem_zalloc(t->slots_n * sizeof *t->slots);
+    for (size_t i = 0; i < t->n; i++)
+        *slot_of(t, &t->at[i]) = (uint32_t)i + 1;
+    atomic_fetch_add_explicit(&k->bytes,
+                              (t->slots_n - before) * (sizeof *t->slots + sizeof *t->at / 2),
+                              memory_order_relaxed);
 }
 
 void keys_put(struct keys *k, struct series_key key, struct head *h, uint32_t shard, uint32_t id)
@@ -126,10 +149,11 @@ void keys_put(struct keys *k, struct series_key key, struct head *h, uint32_t sh
     struct key_table *t = &k->tables[table_of(key)];
     struct key_entry e = entry_of(key, shard, id);
     pthread_rwlock_wrlock(&t->lock);
-    if ((t->n + 1) * 5 > t->cap * 4)
+    if (t->n >= t->slots_n / 2)
         rebuild(k, t, h);
-    struct key_entry *there = place_of(t, &e);
-    t->n += there->tag == 0;
-    *there = e;
+    uint32_t *slot = slot_of(t, &e);
+    if (!*slot)
+        *slot = (uint32_t)++t->n;
+    t->at[*slot - 1] = e;
     pthread_rwlock_unlock(&t->lock);
 }

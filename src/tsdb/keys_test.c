@@ -27,7 +27,8 @@ static struct series_key key_of(int i, int spelling)
 static const struct series *find(struct head *h, struct series_key key)
 {
     keys_lock(&h->keys);
-    const struct key_entry *e = keys_find(&h->keys, key);
+    struct keys_walk walk = {0};
+    const struct key_entry *e = keys_find(&h->keys, &walk, key);
     const struct series *s = e ? series_table_get(&h->shards[e->shard].table, e->id) : NULL;
     keys_unlock(&h->keys);
     return s;

@@ -25,6 +25,7 @@ enum {
     PAGES_BYTES = 4 << 20,
     SLICE_SAMPLES = 1 << 18,
     SLICE_SERIES = 512,
+    PERCENT_EACH = 10, /* of one CPU, for each merge that is due */
     SPANS_KEPT = 10, /* a part has at most this fraction of the time that samples are kept */
 };
 #define MERGE_BYTES_MAX (1ULL << 30)
@@ -38,7 +39,10 @@ struct input {
     struct index_ref *index;
     struct veil *veil;
     uint32_t next;
-    struct labels labels;
+    struct labels labels; /* of it, once is_read */
+    struct arena arena;   /* holds them */
+    bool is_read;
+    bool is_first; /* no input stands at a series with smaller labels */
 };
 
 struct merge {
@@ -52,8 +56,9 @@ struct merge {
     uint64_t ids[MERGE_PARTS];
     struct page_cache
         *pages;         /* of its own: what is read once must not push out what is read often */
-    struct arena arena; /* labels of the series that the inputs stand at */
+    struct arena arena; /* the samples of one series */
     uint64_t bytes;     /* of the inputs */
+    int percent;        /* of one CPU that it may take */
 };
 
 /* ---- which ---- */
@@ -85,16 +90,20 @@ static bool fits(const struct tsdb *db, struct tpart *const *at)
     return size <= MERGE_BYTES_MAX && !too_long && part_info(at[0]->part)->level < LEVEL_MAX;
 }
 
-/* The first row of neighbours that fits, lowest level first; NULL when there is none. */
-static struct tpart *const *choose(const struct tsdb *db)
+/* The first row of neighbours that fits, lowest level first; NULL when there is none. *due: how
+ * many rows there are that share no part. */
+static struct tpart *const *choose(const struct tsdb *db, int *due)
 {
     const struct part_set *ps = db->parts;
     struct tpart *const *best = NULL;
-    for (size_t i = 0; i + MERGE_PARTS <= ps->raw_n; i++) {
+    *due = 0;
+    for (size_t i = 0; i + MERGE_PARTS <= ps->raw_n;) {
         struct tpart *const *at = &ps->at[i];
-        if (fits(db, at) &&
-            (!best || part_info(at[0]->part)->level < part_info(best[0]->part)->level))
+        bool is_due = fits(db, at);
+        if (is_due && (!best || part_info(at[0]->part)->level < part_info(best[0]->part)->level))
             best = at;
+        *due += is_due;
+        i += is_due ? MERGE_PARTS : 1;
     }
     return best;
 }
@@ -152,6 +161,7 @@ static void merge_free(struct merge *m)
     for (size_t i = 0; i < m->n; i++) {
         index_ref_put(m->in[i].index);
         veil_unref(m->in[i].veil);
+        arena_fini(&m->in[i].arena);
     }
     part_set_unref(m->set);
     page_cache_free(m->pages);
@@ -219,12 +229,18 @@ static bool begin(struct tsdb *db, struct tpart *const *at, size_t n, uint32_t l
                   struct err *err)
 {
     struct merge *m = mem_new(struct merge);
-    *m = (struct merge){.db = db, .n = n, .set = db->parts, .pages = page_cache_new(PAGES_BYTES)};
+    *m = (struct merge){.db = db,
+                        .n = n,
+                        .percent = db->o.merge_percent,
+                        .set = db->parts,
+                        .pages = page_cache_new(PAGES_BYTES)};
     atomic_fetch_add(&m->set->refs, 1);
     arena_init(&m->arena, 0);
     db_cutoffs(db, &m->cutoffs);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         m->bytes += part_blob(at[i]->part)->size;
+        arena_init(&m->in[i].arena, 0);
+    }
     if (db_merge_space(db, m->bytes, err) && open_inputs(m, at, err) &&
         open_output(m, level, err)) {
         db->merge = m;
@@ -239,21 +255,37 @@ static bool is_at_end(const struct input *in)
     return in->next >= index_series_n(in->index->x);
 }
 
-static const struct input *smallest(struct merge *m)
+static void read_labels(struct input *in)
 {
-    const struct input *best = NULL;
-    for (size_t i = 0; i < m->n; i++) {
-        struct input *in = &m->in[i];
-        if (is_at_end(in))
-            continue;
-        in->labels = index_labels(in->index->x, in->next, &m->arena);
-        if (!best || labels_cmp(in->labels, best->labels) < 0)
-            best = in;
-    }
-    return best;
+    if (in->is_read)
+        return;
+    arena_reset(&in->arena);
+    in->labels = index_labels(in->index->x, in->next, &in->arena);
+    in->is_read = true;
 }
 
-/* Reads the series `ls` from every input that stands at it, and moves those on. */
+/* Finds the inputs that are first; NULL: all are at their end. */
+static const struct input *find_first(struct merge *m)
+{
+    const struct input *first = NULL;
+    for (size_t i = 0; i < m->n; i++) {
+        struct input *in = &m->in[i];
+        in->is_first = !is_at_end(in);
+        if (!in->is_first)
+            continue;
+        read_labels(in);
+        int order = first ? labels_cmp(in->labels, first->labels) : 0;
+        in->is_first = order <= 0;
+        for (size_t k = 0; k < i && order < 0; k++)
+            m->in[k].is_first = false;
+        if (!first || order < 0)
+            first = in;
+    }
+    return first;
+}
+
+/* Takes a series from every input that is first: moves those on, and writes it with `ls`, the
+ * labels of one of them. */
 static bool take_series(struct merge *m, struct labels ls, size_t *samples, struct err *err)
 {
     struct gather g = gather_of(&m->arena, INT64_MIN, INT64_MAX), *out = &g;
@@ -262,7 +294,7 @@ static bool take_series(struct merge *m, struct labels ls, size_t *samples, stru
         size_t before = g.n;
         ts_ms gone = part_set_gone(m->set, part_info(in->p->part));
         g.start = gone == INT64_MIN ? gone : gone + 1;
-        if (is_at_end(in) || labels_cmp(in->labels, ls) != 0)
+        if (!in->is_first)
             continue;
         if (!index_read(in->index->x, m->pages, &in->next, 1, &out, err)) {
             if (err->kind == ERR_CORRUPT)
@@ -271,6 +303,7 @@ static bool take_series(struct merge *m, struct labels ls, size_t *samples, stru
         }
         veil_apply(in->veil, &m->cutoffs, in->next, &g, before);
         in->next++;
+        in->is_read = false;
     }
     *samples += g.n;
     gather_settle(&g);
@@ -359,7 +392,7 @@ static bool step(struct merge *m, bool *done, struct err *err)
     *done = false;
     for (int i = 0; i < SLICE_SERIES && samples < SLICE_SAMPLES; i++) {
         arena_reset(&m->arena);
-        const struct input *in = smallest(m);
+        const struct input *in = find_first(m);
         if (!in) {
             *done = true;
             return finish(m, err);
@@ -382,11 +415,18 @@ bool db_merge_budget(struct tsdb *db)
     return db->merge_paid_ns <= now;
 }
 
+/* Merges pay off over hours, writers and queries wait now: so a merge takes little of a CPU unless
+ * others wait behind it. */
+static int percent_of(const struct tsdb *db, int due)
+{
+    return due * PERCENT_EACH < db->o.merge_percent ? due * PERCENT_EACH : db->o.merge_percent;
+}
+
 /* Whichever budget the slice used more of: bytes read, or time of a CPU. */
-void db_merge_pay(struct tsdb *db, uint64_t size, int64_t spent_ns)
+void db_merge_pay(struct tsdb *db, uint64_t size, int64_t spent_ns, int percent)
 {
     int64_t disk = (int64_t)((double)size * 1e9 / (double)db->o.merge_bytes_per_s);
-    int64_t cpu = spent_ns * 100 / db->o.merge_percent;
+    int64_t cpu = spent_ns * 100 / percent;
     db->merge_paid_ns += disk > cpu ? disk : cpu;
 }
 
@@ -408,7 +448,7 @@ bool db_merge_slice(struct tsdb *db, struct err *err)
     int64_t start = env_mono_ns(db->env);
     bool ok = step(m, &done, err);
     if (ok)
-        db_merge_pay(db, bytes_done(m) - before, env_mono_ns(db->env) - start);
+        db_merge_pay(db, bytes_done(m) - before, env_mono_ns(db->env) - start, m->percent);
     if (!ok || done)
         db_merge_abort(db);
     return ok;
@@ -422,7 +462,8 @@ bool db_merge(struct tsdb *db, bool *did, struct err *err)
     if (db->tier_job)
         return true;
     if (!db->merge) {
-        struct tpart *const *at = choose(db);
+        int due;
+        struct tpart *const *at = choose(db, &due);
         size_t n = at ? MERGE_PARTS : 1;
         if (!at)
             at = choose_swept(db);
@@ -431,6 +472,8 @@ bool db_merge(struct tsdb *db, bool *did, struct err *err)
         uint32_t level = part_info(at[0]->part)->level + (n > 1);
         if (!begin(db, at, n, level, err))
             return err->kind == ERR_NONE;
+        if (n > 1)
+            db->merge->percent = percent_of(db, due);
     }
     *did = true;
     return db_merge_slice(db, err);

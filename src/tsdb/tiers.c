@@ -459,7 +459,8 @@ static bool go_on(struct tsdb *db, struct err *err)
     int64_t start = env_mono_ns(db->env);
     bool ok = step(j, &done, err);
     if (ok)
-        db_merge_pay(db, bytes_done(j) - before, env_mono_ns(db->env) - start);
+        db_merge_pay(db, bytes_done(j) - before, env_mono_ns(db->env) - start,
+                     db->o.merge_percent);
     if (!ok || done)
         db_tier_abort(db);
     return ok;

@@ -250,7 +250,7 @@ bool db_scrub(struct tsdb *db, bool *did, struct err *err);
 /* What merges and tiers share: whether bytes may be read now, that so many were, and whether the
  * disk has room for so many more (false without an error: it has not). */
 bool db_merge_budget(struct tsdb *db);
-void db_merge_pay(struct tsdb *db, uint64_t size, int64_t spent_ns);
+void db_merge_pay(struct tsdb *db, uint64_t size, int64_t spent_ns, int percent);
 bool db_merge_space(const struct tsdb *db, uint64_t size, struct err *err);
 /* Gives up the merge under way. */
 void db_merge_abort(struct tsdb *db);

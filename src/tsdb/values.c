@@ -13,6 +13,7 @@ enum {
 static const double pow10_table[DECIMALS_MAX + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 #define MANTISSA_MAX 9007199254740992.0 /* 2^53: integers below are exact */
+#define MANTISSA_NEAR (MANTISSA_MAX / 4) /* below, v * 10^k is less than a half off */
 
 static uint64_t bits_of(double v)
 {
@@ -34,15 +35,18 @@ static int64_t order_bits(uint64_t b)
     return (int64_t)(b >> 63 ? b ^ 0x7fffffffffffffffULL : b);
 }
 
-/* The mantissa of v with k decimals, when that gives v back bit by bit. */
+/* The mantissa of v with k decimals, when that gives v back bit by bit; else *m stays. */
 static bool mantissa(double v, unsigned k, int64_t *m)
 {
     double x = v * pow10_table[k];
     if (!(x > -MANTISSA_MAX && x < MANTISSA_MAX))
         return false;
     /* Away from zero at halves; whether that was right, the division tells. */
-    *m = (int64_t)(x < 0 ? x - 0.5 : x + 0.5);
-    return bits_of((double)*m / pow10_table[k]) == bits_of(v);
+    int64_t near = (int64_t)(x < 0 ? x - 0.5 : x + 0.5);
+    if (bits_of((double)near / pow10_table[k]) != bits_of(v))
+        return false;
+    *m = near;
+    return true;
 }
 
 static bool are_integers(const double *v, size_t n)
@@ -54,51 +58,61 @@ static bool are_integers(const double *v, size_t n)
     return all;
 }
 
-/* How many decimals the row needs; false when too many of its values are no decimals. */
-static bool find_decimals(const double *v, size_t n, unsigned *decimals)
+/* The fewest decimals, at least `k`, that give v back; above DECIMALS_MAX: none do. */
+static unsigned decimals_of(double v, unsigned k)
 {
-    unsigned k = 0;
-    size_t strange = 0, strange_max = n / 16 + 1;
+    unsigned top = DECIMALS_MAX;
     int64_t m;
+    while (top > k && fabs(v) * pow10_table[top] >= MANTISSA_NEAR)
+        top--;
+    /* Below MANTISSA_NEAR whatever needs fewer decimals has more of them too. */
+    if (!mantissa(v, top, &m))
+        return top < DECIMALS_MAX && mantissa(v, top + 1, &m) ? top + 1 : DECIMALS_MAX + 1;
+    while (!mantissa(v, k, &m))
+        k++;
+    return k;
+}
+
+/* All of a row with *k decimals, and what has no decimals apart. False when that is too much, or
+ * with a larger *k when a value needs more. */
+static bool put_decimals(const double *v, size_t n, unsigned *k, int64_t *m, struct values_form *f)
+{
+    bool apart = true;
+    size_t leading = 0;
+    int64_t last = 0;
+    f->strange_n = 0;
     for (size_t i = 0; i < n; i++) {
-        unsigned try_k = k;
-        while (try_k <= DECIMALS_MAX && !mantissa(v[i], try_k, &m)) {
-            if (!isfinite(v[i]) || v[i] == 0)
-                try_k = DECIMALS_MAX;
-            try_k++;
+        bool again = !apart && bits_of(v[i]) == bits_of(v[i - 1]);
+        m[i] = last; /* what stands apart continues the row where it costs least */
+        apart = !again && !mantissa(v[i], *k, &last);
+        if (!apart) {
+            m[i] = last;
+            continue;
         }
-        if (try_k <= DECIMALS_MAX)
-            k = try_k;
-        else if (++strange > strange_max)
+        unsigned needs = decimals_of(v[i], *k + 1);
+        if (needs <= DECIMALS_MAX)
+            *k = needs;
+        if (needs <= DECIMALS_MAX || f->strange_n >= n / 8 + 2 || f->strange_n >= ROW_MAX / 2)
             return false;
+        f->strange[f->strange_n++] = (uint16_t)i;
+        leading += f->strange_n == i + 1;
     }
-    *decimals = k;
+    for (size_t i = 0; i < leading && leading < n; i++)
+        m[i] = m[leading];
     return true;
 }
 
 static bool to_decimals(const double *v, size_t n, int64_t *m, struct values_form *f)
 {
-    int64_t last = 0, mine;
-    size_t strange = 0, leading = 0;
-    unsigned k;
-    if (!find_decimals(v, n, &k))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (mantissa(v[i], k, &mine)) {
-            last = mine;
-        } else {
-            if (strange >= n / 8 + 2 || strange >= ROW_MAX / 2)
-                return false;
-            f->strange[strange++] = (uint16_t)i;
-            leading += strange == i + 1;
+    unsigned k = 0, before;
+    do {
+        before = k;
+        if (put_decimals(v, n, &k, m, f)) {
+            f->mode = (uint8_t)(VALUES_DECIMAL + k);
+            return true;
         }
-        m[i] = last; /* a strange value continues the row where it costs least */
-    }
-    for (size_t i = 0; i < leading && leading < n; i++)
-        m[i] = m[leading];
-    f->mode = (uint8_t)(VALUES_DECIMAL + k);
-    f->strange_n = (uint16_t)strange;
-    return true;
+    } while (k > before);
+    return false;
 }
 
 void values_to_ints(const double *v, size_t n, int64_t *m, struct values_form *f)

@@ -173,21 +173,25 @@ static void take(struct pending *p, size_t i, struct series *s, uint64_t number)
 
 enum { PREFETCH = 32 };
 
-/* Three dependent places for each, so three rounds: the misses of a round overlap. Under keys and
- * all shards. */
-static void find_some_by_key(struct pending *p, size_t from, size_t n)
+/* Three dependent places for each that does not follow the one before, so rounds: the misses of a
+ * round overlap. Under keys and all shards. */
+static void find_some_by_key(struct pending *p, struct keys_walk *w, size_t from, size_t n)
 {
     struct head *h = &p->db->head;
     const struct key_entry *at[PREFETCH];
     const struct batch_series *bs = p->b->series + from;
-    for (size_t i = 0; i < n; i++)
-        keys_prefetch(&h->keys, bs[i].key);
     for (size_t i = 0; i < n; i++) {
-        bool has_key = bs[i].n && !series_key_is_none(bs[i].key);
-        at[i] = has_key ? keys_find(&h->keys, bs[i].key) : NULL;
+        at[i] = keys_follow(&h->keys, w, bs[i].key);
         if (!at[i])
-            continue;
-        __builtin_prefetch(series_table_place(&h->shards[at[i]->shard].table, at[i]->id));
+            keys_prefetch(&h->keys, bs[i].key);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!at[i])
+            at[i] = keys_find(&h->keys, w, bs[i].key);
+        if (!bs[i].n || series_key_is_none(bs[i].key))
+            at[i] = NULL;
+        if (at[i])
+            __builtin_prefetch(series_table_place(&h->shards[at[i]->shard].table, at[i]->id));
     }
     for (size_t i = 0; i < n; i++) {
         struct series *s =
@@ -200,10 +204,11 @@ static void find_some_by_key(struct pending *p, size_t from, size_t n)
 static void find_by_key(struct pending *p)
 {
     struct head *h = &p->db->head;
+    struct keys_walk walk = {0};
     keys_lock(&h->keys);
     head_lock_shards(h);
     for (size_t i = 0; i < p->n; i += PREFETCH)
-        find_some_by_key(p, i, p->n - i < PREFETCH ? p->n - i : PREFETCH);
+        find_some_by_key(p, &walk, i, p->n - i < PREFETCH ? p->n - i : PREFETCH);
     head_unlock_shards(h);
     keys_unlock(&h->keys);
 }
@@ -274,41 +279,49 @@ static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *o
     pthread_rwlock_unlock(&sh->lock);
 }
 
-static void remember_keys(struct pending *p, const uint32_t *order, size_t n)
+static void remember_keys(struct pending *p, const uint32_t *came, size_t n)
 {
     struct head *h = &p->db->head;
     for (size_t k = 0; k < n; k++) {
-        const struct batch_series *bs = &p->b->series[order[k]];
-        const struct series *s = p->series[order[k]];
+        const struct batch_series *bs = &p->b->series[came[k]];
+        const struct series *s = p->series[came[k]];
         if (s && !series_key_is_none(bs->key))
             keys_put(&h->keys, bs->key, h, head_shard_of(h, s->hash), s->id);
     }
 }
 
+static unsigned shard_of(const struct pending *p, uint32_t i)
+{
+    return head_shard_of(&p->db->head, p->b->series[i].hash);
+}
+
 /* Those that no key found, by their labels: every shard's lock once, so they are grouped by shard.
- * Entries without samples are left out. */
+ * Their keys are put down in the order in which they came: so they will come again. Entries without
+ * samples are left out. */
 static void find_by_labels(struct pending *p)
 {
     struct head *h = &p->db->head;
-    uint32_t *order MEM_CLEANUP = mem_array(p->n + 1, sizeof *order);
-    size_t *at MEM_CLEANUP = mem_zalloc((h->shards_n + 1) * sizeof *at);
+    uint32_t *came MEM_CLEANUP = mem_array(p->n + 1, sizeof *came);
+    size_t n = 0;
     for (size_t i = 0; i < p->n; i++)
         if (p->b->series[i].n && !p->series[i])
-            at[head_shard_of(h, p->b->series[i].hash) + 1]++;
-    for (unsigned i = 0; i < h->shards_n; i++)
-        at[i + 1] += at[i];
-    size_t n = at[h->shards_n];
+            came[n++] = (uint32_t)i;
     if (n == 0)
         return;
-    for (size_t i = 0; i < p->n; i++)
-        if (p->b->series[i].n && !p->series[i])
-            order[at[head_shard_of(h, p->b->series[i].hash)]++] = (uint32_t)i;
+    uint32_t *order MEM_CLEANUP = mem_array(n, sizeof *order);
+    size_t *at MEM_CLEANUP = mem_zalloc((h->shards_n + 1) * sizeof *at);
+    for (size_t k = 0; k < n; k++)
+        at[shard_of(p, came[k]) + 1]++;
+    for (unsigned i = 0; i < h->shards_n; i++)
+        at[i + 1] += at[i];
+    for (size_t k = 0; k < n; k++)
+        order[at[shard_of(p, came[k])]++] = came[k];
     for (unsigned i = 0; i < h->shards_n; i++) {
         size_t from = i ? at[i - 1] : 0;
         if (at[i] > from)
             resolve_shard(p, &h->shards[i], order + from, at[i] - from);
     }
-    remember_keys(p, order, n);
+    remember_keys(p, came, n);
 }
 
 /* False: the batch is refused as a whole. */
