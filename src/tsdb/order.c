@@ -21,9 +21,71 @@ void order_fini(struct order *o)
     pthread_rwlock_destroy(&o->lock);
 }
 
+/* ---- sorting by labels ---- */
+
+/* A series at one of its labels' symbols; 0 behind the last. */
+struct at_symbol {
+    uint32_t symbol;
+    struct series *s;
+};
+
+/* The series [from, from + n) have this symbol. */
+struct same {
+    uint32_t symbol;
+    size_t from, n;
+};
+
+static int by_symbol(const void *a, const void *b)
+{
+    uint32_t x = ((const struct at_symbol *)a)->symbol, y = ((const struct at_symbol *)b)->symbol;
+    return (x > y) - (x < y);
+}
+
 static int by_labels(const void *a, const void *b, void *head)
 {
     return series_cmp(head, *(const struct series *const *)a, *(const struct series *const *)b);
+}
+
+static int by_text(const void *a, const void *b, void *head)
+{
+    const struct symbols *y = &((const struct head *)head)->symbols;
+    return str_cmp(symbols_text(y, ((const struct same *)a)->symbol),
+                   symbols_text(y, ((const struct same *)b)->symbol));
+}
+
+/* Equal in the symbols before `place`. Many series have few symbols at one place: numbers group
+ * them, and of each group text is compared once. */
+static void sort_series(struct head *h, struct series **at, size_t n, size_t place,
+                        struct at_symbol *room)
+{
+    enum { FEW = 32 };
+    VEC(struct same) groups = {0};
+    if (n <= FEW) {
+        qsort_r(at, n, sizeof(struct series *), by_labels, h);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool is_there = place < 2 * (size_t)at[i]->labels_n;
+        room[i] = (struct at_symbol){is_there ? at[i]->labels[place] : 0, at[i]};
+    }
+    qsort(room, n, sizeof *room, by_symbol);
+    for (size_t i = 0; i < n; groups.at[groups.n - 1].n++, i++)
+        if (i == 0 || room[i].symbol != room[i - 1].symbol)
+            vec_push(&groups, (struct same){room[i].symbol, i, 0});
+    /* What has no more labels comes first. */
+    size_t ended = groups.at[0].symbol == 0;
+    qsort_r(groups.at + ended, groups.n - ended, sizeof *groups.at, by_text, h);
+    size_t to = 0;
+    VEC_EACH (g, &groups)
+        for (size_t i = 0; i < g->n; i++)
+            at[to++] = room[g->from + i].s;
+    to = 0;
+    VEC_EACH (g, &groups) {
+        if (g->symbol)
+            sort_series(h, at + to, g->n, place + 1, room);
+        to += g->n;
+    }
+    vec_fini(&groups);
 }
 
 /* ---- giving ranks ---- */
@@ -41,12 +103,22 @@ static void collect_new(struct head *h, series_vec *out)
     }
 }
 
+/* Where s goes in [0, n): in steps that double from the back, as what goes in comes from the back
+ * too and is mostly near. */
 static size_t place_of(struct head *h, const struct series *s, size_t n)
 {
+    struct series *const *at = h->order.at.at;
     size_t lo = 0;
+    for (size_t step = 1; step <= n; step *= 2) {
+        if (series_cmp(h, at[n - step], s) < 0) {
+            lo = n - step + 1;
+            break;
+        }
+        n -= step;
+    }
     while (lo < n) {
         size_t mid = lo + (n - lo) / 2;
-        if (series_cmp(h, h->order.at.at[mid], s) < 0)
+        if (series_cmp(h, at[mid], s) < 0)
             lo = mid + 1;
         else
             n = mid;
@@ -106,8 +178,10 @@ void order_update(struct head *h)
     if (added != o->seen)
         collect_new(h, &fresh);
     o->seen = added;
-    if (fresh.n > 1)
-        qsort_r(fresh.at, fresh.n, sizeof *fresh.at, by_labels, h);
+    if (fresh.n > 1) {
+        struct at_symbol *room MEM_CLEANUP = mem_array(fresh.n, sizeof *room);
+        sort_series(h, fresh.at, fresh.n, 0, room);
+    }
     pthread_rwlock_wrlock(&o->lock);
     size_t n = 0;
     for (size_t i = 0; i < fresh.n; i++)
