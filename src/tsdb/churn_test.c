@@ -38,7 +38,7 @@ static struct series *add(struct world *w, unsigned generation, unsigned i)
     struct series *s = shard_find(&w->head, &w->head.shards[shard], ls, hash);
     if (!s)
         s = shard_add(&w->head, &w->head.shards[shard], ls, hash);
-    keys_put(&w->head.keys, key_of(hash), &w->head, shard, s->id);
+    keys_put(&w->head.keys, &w->head, &(struct key_new){key_of(hash), shard, s->id}, 1);
     return s;
 }
 

@@ -14,7 +14,7 @@
 #include "sys/pool.h"
 #include "tsdb/head.h"
 
-enum { LOOKS = 4096, LEAVES = 256, IDS = 1 << 15, RETIRES = 256 };
+enum { LOOKS = 4096, LEAVES = 256, IDS = 1 << 15, RETIRES = 256, AHEAD = 8 };
 
 typedef VEC(struct series *) series_vec;
 
@@ -50,6 +50,16 @@ static void leave(struct shard *sh, struct series *s)
     s->gone = true;
 }
 
+/* Series lie anywhere: asks the memory for what is looked at of one that comes soon. */
+static inline void prefetch(const struct shard *sh, uint32_t id)
+{
+    const struct series *s = series_table_get(&sh->table, id);
+    if (s) {
+        __builtin_prefetch(&s->sealed);
+        __builtin_prefetch(&s->idle);
+    }
+}
+
 /* From *id on; false: all were looked at. */
 static bool leave_slice(struct head *h, struct shard *sh, uint32_t idle_min, uint32_t *id,
                         series_vec *gone)
@@ -60,6 +70,7 @@ static bool leave_slice(struct head *h, struct shard *sh, uint32_t idle_min, uin
     pthread_rwlock_wrlock(&sh->lock);
     uint32_t spared = flights_oldest(&h->flights);
     for (; looks < LOOKS && gone->n - before < LEAVES; ++*id, looks++) {
+        prefetch(sh, *id + AHEAD);
         s = series_table_next(&sh->table, id);
         if (!s)
             break;

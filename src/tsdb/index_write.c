@@ -133,6 +133,27 @@ static uint32_t symbol(struct index_writer *x, str text)
     return (uint32_t)(at - 1);
 }
 
+/* The same; `near` is the number that it most likely has. */
+static uint32_t symbol_near(struct index_writer *x, str text, uint32_t near)
+{
+    bool is_near = near < x->symbols.n && str_eq(x->symbols.entries[near].key, text);
+    return is_near ? near : symbol(x, text);
+}
+
+/* Most labels are those of the series before. */
+static void put_labels(struct index_writer *x, struct labels ls)
+{
+    const struct series_entry *last = x->series.n ? &x->series.at[x->series.n - 1] : NULL;
+    for (size_t i = 0; i < ls.n; i++) {
+        bool has_near = last && i < last->labels_n;
+        size_t near = has_near ? last->labels_at + 2 * i : 0;
+        uint32_t name = has_near ? x->labels.at[near] : UINT32_MAX;
+        uint32_t value = has_near ? x->labels.at[near + 1] : UINT32_MAX;
+        vec_push(&x->labels, symbol_near(x, ls.at[i].name, name));
+        vec_push(&x->labels, symbol_near(x, ls.at[i].value, value));
+    }
+}
+
 /* ---- times and values ---- */
 
 static void end_page(struct pages *p, struct enc *out)
@@ -206,10 +227,7 @@ void index_writer_series(struct index_writer *x, struct labels ls, const ts_ms *
                          size_t n)
 {
     struct series_entry s = {.labels_at = x->labels.n, .labels_n = (uint32_t)ls.n};
-    for (size_t i = 0; i < ls.n; i++) {
-        vec_push(&x->labels, symbol(x, ls.at[i].name));
-        vec_push(&x->labels, symbol(x, ls.at[i].value));
-    }
+    put_labels(x, ls);
     /* Pieces of one length, so that the last is not a crumb. */
     s.blocks_n = (uint32_t)((n + INDEX_BLOCK_SAMPLES - 1) / INDEX_BLOCK_SAMPLES);
     for (size_t k = 0; k < s.blocks_n; k++) {

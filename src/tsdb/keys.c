@@ -144,16 +144,25 @@ static void rebuild(struct keys *k, struct key_table *t, struct head *h)
                               memory_order_relaxed);
 }
 
-void keys_put(struct keys *k, struct series_key key, struct head *h, uint32_t shard, uint32_t id)
+static void put(struct keys *k, struct key_table *t, struct head *h, const struct key_new *new)
 {
-    struct key_table *t = &k->tables[table_of(key)];
-    struct key_entry e = entry_of(key, shard, id);
-    pthread_rwlock_wrlock(&t->lock);
+    struct key_entry e = entry_of(new->key, new->shard, new->id);
     if (t->n >= t->slots_n / 2)
         rebuild(k, t, h);
     uint32_t *slot = slot_of(t, &e);
     if (!*slot)
         *slot = (uint32_t)++t->n;
     t->at[*slot - 1] = e;
-    pthread_rwlock_unlock(&t->lock);
+}
+
+void keys_put(struct keys *k, struct head *h, const struct key_new *at, size_t n)
+{
+    for (size_t table = 0; table < KEYS_TABLES && n > 0; table++) {
+        struct key_table *t = &k->tables[table];
+        pthread_rwlock_wrlock(&t->lock);
+        for (size_t i = 0; i < n; i++)
+            if (table_of(at[i].key) == table)
+                put(k, t, h, &at[i]);
+        pthread_rwlock_unlock(&t->lock);
+    }
 }

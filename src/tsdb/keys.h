@@ -66,9 +66,14 @@ void keys_prefetch(const struct keys *k, struct series_key key);
 /* Under keys_lock. The walk goes on behind what is found. NULL: the key is not known. */
 const struct key_entry *keys_find(const struct keys *k, struct keys_walk *w,
                                   struct series_key key);
-/* An entry of that key is replaced: its series left. */
+struct key_new {
+    struct series_key key;
+    uint32_t shard, id;
+};
+/* Puts down those of a batch, in its order and with no others between. An entry of the same key is
+ * replaced: its series left. */
 struct head;
-void keys_put(struct keys *k, struct series_key key, struct head *h, uint32_t shard, uint32_t id);
+void keys_put(struct keys *k, struct head *h, const struct key_new *at, size_t n);
 static inline size_t keys_bytes(struct keys *k)
 {
     return atomic_load_explicit(&k->bytes, memory_order_relaxed);

@@ -24,6 +24,11 @@ static struct series_key key_of(int i, int spelling)
     return series_key_of(SERIES_KEY_REMOTE_WRITE, bytes_of(both, sizeof both));
 }
 
+static void put(struct head *h, struct series_key key, unsigned shard, const struct series *s)
+{
+    keys_put(&h->keys, h, &(struct key_new){key, shard, s->id}, 1);
+}
+
 static const struct series *find(struct head *h, struct series_key key)
 {
     keys_lock(&h->keys);
@@ -45,7 +50,7 @@ static void test_many(void **state)
         unsigned shard;
         all[i] = add(&h, i, &shard);
         for (int spelling = 0; spelling < 2; spelling++)
-            keys_put(&h.keys, key_of(i, spelling), &h, shard, all[i]->id);
+            put(&h, key_of(i, spelling), shard, all[i]);
     }
     for (int i = 0; i < SERIES; i++) {
         assert_ptr_equal(find(&h, key_of(i, 0)), all[i]);
@@ -53,6 +58,41 @@ static void test_many(void **state)
         assert_null(find(&h, key_of(i, 2)));
     }
     assert_true(keys_bytes(&h.keys) <= SERIES * 2 * 4 * sizeof(struct key_entry));
+    head_fini(&h);
+}
+
+/* Two producers came at once; then each one's next key is where its walk stands, and a walk that was
+ * led away goes on where it is found again. */
+static void test_walk(void **state)
+{
+    enum { KEYS = 2000 };
+    static struct key_new one[KEYS], two[KEYS];
+    struct head h;
+    head_init(&h, SHARDS);
+    for (int i = 0; i < KEYS; i++) {
+        one[i] = (struct key_new){.key = key_of(i, 1)};
+        two[i] = (struct key_new){.key = key_of(i, 2)};
+        struct series *s = add(&h, i, &one[i].shard);
+        two[i].shard = one[i].shard;
+        one[i].id = two[i].id = s->id;
+    }
+    for (int i = 0; i < KEYS; i += 500) {
+        keys_put(&h.keys, &h, one + i, 500);
+        keys_put(&h.keys, &h, two + i, 500);
+    }
+    struct keys_walk walk = {0};
+    size_t led_away = 0;
+    keys_lock(&h.keys);
+    for (int i = 0; i < KEYS; i++) {
+        const struct key_entry *e = keys_follow(&h.keys, &walk, two[i].key);
+        led_away += e == NULL;
+        e = e ? e : keys_find(&h.keys, &walk, two[i].key);
+        assert_non_null(e);
+        assert_int_equal(e->id, two[i].id);
+    }
+    assert_int_equal(led_away, KEYS / 500 * KEYS_TABLES);
+    assert_null(keys_follow(&h.keys, &walk, key_of(1, 3)));
+    keys_unlock(&h.keys);
     head_fini(&h);
 }
 
@@ -66,7 +106,7 @@ static void test_churn(void **state)
         for (int i = 0; i < 1000; i++) {
             unsigned shard;
             struct series *s = add(&h, round * 1000 + i, &shard);
-            keys_put(&h.keys, key_of(round * 1000 + i, 0), &h, shard, s->id);
+            put(&h, key_of(round * 1000 + i, 0), shard, s);
             s->idle = 2;
         }
         assert_non_null(find(&h, key_of(round * 1000 + 7, 0)));
@@ -87,7 +127,7 @@ static void test_spellings_are_bounded(void **state)
     head_init(&h, SHARDS);
     struct series *s = add(&h, 1, &shard);
     for (int i = 0; i < 400000; i++) {
-        keys_put(&h.keys, key_of(1, i), &h, shard, s->id);
+        put(&h, key_of(1, i), shard, s);
         if (i % 1000 == 0)
             assert_ptr_equal(find(&h, key_of(1, i)), s);
     }
@@ -128,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_walk),
         cmocka_unit_test(test_churn),
         cmocka_unit_test(test_spellings_are_bounded),
         cmocka_unit_test(test_flights),

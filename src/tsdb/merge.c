@@ -25,7 +25,7 @@ enum {
     PAGES_BYTES = 4 << 20,
     SLICE_SAMPLES = 1 << 18,
     SLICE_SERIES = 512,
-    PERCENT_EACH = 10, /* of one CPU, for each merge that is due */
+    PERCENT_EACH = 4, /* of one CPU, for each merge that is due */
     SPANS_KEPT = 10, /* a part has at most this fraction of the time that samples are kept */
 };
 #define MERGE_BYTES_MAX (1ULL << 30)

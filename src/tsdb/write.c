@@ -282,12 +282,15 @@ static void resolve_shard(struct pending *p, struct shard *sh, const uint32_t *o
 static void remember_keys(struct pending *p, const uint32_t *came, size_t n)
 {
     struct head *h = &p->db->head;
+    struct key_new *at MEM_CLEANUP = mem_array(n, sizeof *at);
+    size_t new_n = 0;
     for (size_t k = 0; k < n; k++) {
-        const struct batch_series *bs = &p->b->series[came[k]];
+        struct series_key key = p->b->series[came[k]].key;
         const struct series *s = p->series[came[k]];
-        if (s && !series_key_is_none(bs->key))
-            keys_put(&h->keys, bs->key, h, head_shard_of(h, s->hash), s->id);
+        if (s && !series_key_is_none(key))
+            at[new_n++] = (struct key_new){key, head_shard_of(h, s->hash), s->id};
     }
+    keys_put(&h->keys, h, at, new_n);
 }
 
 static unsigned shard_of(const struct pending *p, uint32_t i)
