@@ -61,8 +61,8 @@ static void test_many(void **state)
     head_fini(&h);
 }
 
-/* Two producers came at once; then each one's next key is where its walk stands, and a walk that was
- * led away goes on where it is found again. */
+/* Two producers came at once; then each one's next key is where its walk stands, and a walk that
+ * was led away goes on where it is found again. */
 static void test_walk(void **state)
 {
     enum { KEYS = 2000 };

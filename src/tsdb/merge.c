@@ -9,8 +9,8 @@
  *
  * A merge is a job that every tick does a slice of, under `work` but not longer than a slice, and
  * not more bytes a second and time of a CPU than its budget, which rises with the merges that wait:
- * flushes, deletes and snapshots come between. What it leaves out is what was hidden when it began; what is deleted meanwhile has a
- * larger number than the part it makes, and goes on being hidden.
+ * flushes, deletes and snapshots come between. What it leaves out is what was hidden when it began;
+ * what is deleted meanwhile has a larger number than the part it makes, and goes on being hidden.
  */
 #include <inttypes.h>
 #include <stdlib.h>

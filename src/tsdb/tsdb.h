@@ -51,7 +51,7 @@ struct tsdb_options {
     size_t tiers_n;
     uint64_t retention_bytes_max; /* parts and WAL; above, the oldest part goes. 0: no limit */
     uint64_t merge_bytes_per_s;   /* what merges may read a second. 0: 64 MiB */
-    int merge_percent; /* of one CPU, 1 to 100, that merges take at most, when many wait. 0: 50 */
+    int merge_percent;            /* of one CPU, 1 to 100, that many merges may take. 0: 50 */
     int64_t scrub_period_ms;      /* all of the parts is read once in it. 0: 7 d; below 0: never */
     uint64_t memory_bytes_max;    /* of the head; near it new series are refused. 0: 1 GiB */
     uint64_t cache_bytes_max;     /* pages of parts. 0: 16 MiB */
