@@ -80,6 +80,7 @@ struct api {
         unsigned features;
     } query;
     bool otlp_deltas;                    /* OTLP may bring delta temporality */
+    bool start_zeros;                    /* a zero is stored at a start timestamp */
     uint64_t write_body_bytes_max;       /* of a decompressed remote write or OTLP request */
     unsigned inflight_max[ROUTE_LIMITS]; /* 0: no bound */
     _Atomic unsigned inflight[ROUTE_LIMITS];

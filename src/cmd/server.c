@@ -507,6 +507,7 @@ static void fill_api(struct server *s)
     api->query.lookback_ms = set->query_lookback_ms;
     api->query.features = set->promql_features;
     api->otlp_deltas = set->otlp_deltas;
+    api->start_zeros = set->start_zeros;
     api->write_body_bytes_max = 64 << 20;
     api->inflight_max[LIMIT_INGEST] = INGEST_INFLIGHT_MAX;
     api->flags = set->flags;

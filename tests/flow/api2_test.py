@@ -145,12 +145,16 @@ def features_say_what_is_on():
         assert off["promql"]["subqueries"] and off["promql"]["duration_expr"], off
         assert not off["promql"]["anchored"], off
         assert off["promql_functions"]["rate"] and not off["promql_functions"]["mad_over_time"]
-        assert not off["api"]["lifecycle"]
+        assert not off["api"]["lifecycle"] and not off["otlp_receiver"]["native_delta_ingestion"]
+        assert not off["scrape"]["start_timestamp_zero_ingestion"]
     with Server("--no-watch.host", "--web.enable-lifecycle",
-                "--enable-feature=promql-extended-range-selectors,promql-experimental-functions") as s:
+                "--enable-feature=promql-extended-range-selectors,promql-experimental-functions",
+                "--enable-feature=created-timestamp-zero-ingestion,otlp-native-delta-ingestion") as s:
         on = s.get("/api/v1/features").json["data"]
         assert on["promql"]["anchored"] and on["promql_functions"]["mad_over_time"], on
         assert on["promql_operators"]["limitk"] and on["api"]["lifecycle"]
+        assert on["otlp_receiver"]["native_delta_ingestion"]
+        assert on["scrape"]["start_timestamp_zero_ingestion"]
 
 
 @test
