@@ -157,7 +157,11 @@ static void put(struct keys *k, struct key_table *t, struct head *h, const struc
 
 void keys_put(struct keys *k, struct head *h, const struct key_new *at, size_t n)
 {
-    for (size_t table = 0; table < KEYS_TABLES && n > 0; table++) {
+    uint32_t tables = 0;
+    for (size_t i = 0; i < n; i++)
+        tables |= 1U << table_of(at[i].key);
+    for (; tables; tables &= tables - 1) {
+        size_t table = (size_t)__builtin_ctz(tables);
         struct key_table *t = &k->tables[table];
         pthread_rwlock_wrlock(&t->lock);
         for (size_t i = 0; i < n; i++)

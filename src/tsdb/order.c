@@ -53,6 +53,21 @@ static int by_text(const void *a, const void *b, void *head)
                    symbols_text(y, ((const struct same *)b)->symbol));
 }
 
+static uint32_t symbol_at(const struct series *s, size_t place)
+{
+    return place < 2 * (size_t)s->labels_n ? s->labels[place] : 0;
+}
+
+/* From `place` on, the first place at which not all have one symbol; where one ends at the latest.
+ */
+static size_t skip_common(struct series *const *at, size_t n, size_t place)
+{
+    for (;; place++)
+        for (size_t i = 0; i < n; i++)
+            if (symbol_at(at[i], place) != symbol_at(at[0], place) || !symbol_at(at[i], place))
+                return place;
+}
+
 /* Equal in the symbols before `place`. Many series have few symbols at one place: numbers group
  * them, and of each group text is compared once. */
 static void sort_series(struct head *h, struct series **at, size_t n, size_t place,
@@ -64,10 +79,9 @@ static void sort_series(struct head *h, struct series **at, size_t n, size_t pla
         qsort_r(at, n, sizeof(struct series *), by_labels, h);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        bool is_there = place < 2 * (size_t)at[i]->labels_n;
-        room[i] = (struct at_symbol){is_there ? at[i]->labels[place] : 0, at[i]};
-    }
+    place = skip_common(at, n, place);
+    for (size_t i = 0; i < n; i++)
+        room[i] = (struct at_symbol){symbol_at(at[i], place), at[i]};
     qsort(room, n, sizeof *room, by_symbol);
     for (size_t i = 0; i < n; groups.at[groups.n - 1].n++, i++)
         if (i == 0 || room[i].symbol != room[i - 1].symbol)
